@@ -1,0 +1,1 @@
+"""Where things run: a small protocol for containers, and what carries it out."""

@@ -1,0 +1,1 @@
+"""What people want: fleet.yaml read into typed, normalised values."""
