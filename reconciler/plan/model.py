@@ -1,0 +1,331 @@
+"""The plan: actions with their reasons, in one order, as plain values.
+
+Each kind of action has its own type with just its own fields. A plan carries everything a person or a program needs to
+judge it: what would be done and why, what stays as it is and why, what was left alone on purpose, and the basis it was
+computed on, so that a saved plan can be recognised as stale. Making one has no side effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from reconciler.spec.desired import Build, Gate, Handler, NetworkSpec, Resources, ServiceSpec, VolumeSpec
+
+PLAN_VERSION = 1
+
+ReasonCode = Literal[
+    "declared",  # new in the file
+    "definition_changed",  # the file was edited
+    "content_changed",  # a config, secret, env file or build context has other content
+    "image_changed",  # the reference points to another image now
+    "world_changed",  # somebody or something else changed it
+    "stopped_outside",  # it is not running and Fleet did not stop it
+    "not_started",  # made but never started
+    "missing",  # it is gone and Fleet did not remove it
+    "removed_from_file",  # its block has left the file
+    "scaled",  # the number of replicas changed
+    "requested",  # `services down`/`up`, `services restart`
+    "renamed",  # `moved:` or another container name
+    "adopted",  # a running container is taken over
+    "duplicate",  # a second container of the same replica, left by a crash
+    "needed_by",  # an image, network or volume that another action needs
+    "notified",  # a handler that was asked for
+    "rerun",  # a job that failed or whose definition changed
+]
+
+
+class FieldChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field that differs: `path` inside the service (`ports[0].host_port`), values as documents, masked."""
+
+    path: str
+    old: Any = None
+    new: Any = None
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why: a code for programs, a sentence for people, and the fields that differ."""
+
+    code: ReasonCode
+    text: str
+    changes: tuple[FieldChange, ...] = ()
+
+
+class Need(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An edge of the plan's graph: the action waits until `action` is done and, for a service, its gate is open.
+
+    `action` is empty when only the gate counts (the service itself needs nothing done).
+    """
+
+    action: str = ""
+    service: str = ""
+    gate: Gate | Literal[""] = ""
+
+
+class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What all actions share.
+
+    Attributes:
+        id: unique in the plan and the same for the same action in the next plan (`create service/web/1`).
+        resource: address such as `service/web`.
+        needs: what must be done before; a failed one makes this one skipped.
+    """
+
+    id: str
+    resource: str
+    reason: Reason
+    needs: tuple[Need, ...] = ()
+
+
+class CreateNetwork(Action, tag="create_network", frozen=True, omit_defaults=True, kw_only=True):
+    network: NetworkSpec
+
+
+class RemoveNetwork(Action, tag="remove_network", frozen=True, omit_defaults=True, kw_only=True):
+    network: str
+    engine_name: str
+
+
+class CreateVolume(Action, tag="create_volume", frozen=True, omit_defaults=True, kw_only=True):
+    volume: VolumeSpec
+
+
+class PullImage(Action, tag="pull_image", frozen=True, omit_defaults=True, kw_only=True):
+    """Bring an image here; with policy `missing` only if it is not here, `never` only checks that it is."""
+
+    image: str
+    policy: Literal["missing", "always", "never"]
+
+
+class BuildImage(Action, tag="build_image", frozen=True, omit_defaults=True, kw_only=True):
+    image: str
+    build: Build
+
+
+class DefineService(Action, tag="define_service", frozen=True, omit_defaults=True, kw_only=True):
+    """Record a definition in the log; no container is touched by this."""
+
+    definition: ServiceSpec
+    digest: str
+
+
+class CreateContainer(Action, tag="create_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Make a container and start it."""
+
+    service: str
+    replica: int
+    name: str
+    digest: str
+
+
+class StartContainer(Action, tag="start_container", frozen=True, omit_defaults=True, kw_only=True):
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    paused: bool = False
+
+
+class StopContainer(Action, tag="stop_container", frozen=True, omit_defaults=True, kw_only=True):
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    grace_ms: int = 10_000
+
+
+class RestartContainer(Action, tag="restart_container", frozen=True, omit_defaults=True, kw_only=True):
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    grace_ms: int = 10_000
+
+
+class ReplaceContainer(Action, tag="replace_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Make a new container in the place of an old one, in the declared order."""
+
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    digest: str
+    old_digest: str
+    old_name: str
+    order: Literal["stop-first", "start-first"] = "stop-first"
+    auto_revert: bool = False
+    grace_ms: int = 10_000
+
+
+class UpdateContainer(Action, tag="update_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Change limits of a running container in place."""
+
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    resources: Resources
+
+
+class RenameContainer(Action, tag="rename_container", frozen=True, omit_defaults=True, kw_only=True):
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    old_name: str
+
+
+class RemoveContainer(Action, tag="remove_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Stop and remove. Its named volumes stay."""
+
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    grace_ms: int = 10_000
+    key: str = ""
+
+
+class ForgetService(Action, tag="forget_service", frozen=True, omit_defaults=True, kw_only=True):
+    """Record that a service has left the fleet, after its containers."""
+
+    service: str
+
+
+class AdoptContainer(Action, tag="adopt_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Take over a container that runs already. Labels cannot be changed in place, so the log remembers its id."""
+
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    digest: str
+
+
+class RunHandler(Action, tag="run_handler", frozen=True, omit_defaults=True, kw_only=True):
+    handler: Handler
+
+
+AnyAction = (
+    CreateNetwork
+    | RemoveNetwork
+    | CreateVolume
+    | PullImage
+    | BuildImage
+    | DefineService
+    | CreateContainer
+    | StartContainer
+    | StopContainer
+    | RestartContainer
+    | ReplaceContainer
+    | UpdateContainer
+    | RenameContainer
+    | RemoveContainer
+    | ForgetService
+    | AdoptContainer
+    | RunHandler
+)
+
+Verb = Literal["create", "update", "replace", "start", "stop", "restart", "delete", "adopt", "prepare", "record", "run"]
+
+
+class Unchanged(msgspec.Struct, frozen=True):
+    """A resource with nothing to do, and why (`as declared`, `suspended by ada until …`, `protected`, `stopped on request`)."""
+
+    resource: str
+    why: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something a person should see before saying yes (`service/web runs privileged`)."""
+
+    resource: str
+    text: str
+
+
+class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Resources by what happens to them, destructive ones first in every rendering."""
+
+    replace: int = 0
+    delete: int = 0
+    create: int = 0
+    update: int = 0
+    start: int = 0
+    stop: int = 0
+    restart: int = 0
+    adopt: int = 0
+    run: int = 0
+    unchanged: int = 0
+
+
+class Basis(msgspec.Struct, frozen=True):
+    """What the plan was computed on: digests of the three inputs and the log's head."""
+
+    desired: str
+    projected: str
+    sequence: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The difference, in an order that is always the same for the same inputs.
+
+    Attributes:
+        actions: sorted so that every action stands after those it needs.
+        destroys: how many containers would be removed or replaced, for `max_destroy`.
+    """
+
+    version: int = PLAN_VERSION
+    fleet: str
+    project: str
+    actions: tuple[AnyAction, ...] = ()
+    unchanged: tuple[Unchanged, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    counts: Counts = Counts()
+    destroys: int = 0
+    basis: Basis
+
+    @property
+    def empty(self) -> bool:
+        """True when there is nothing to do at all."""
+        return not self.actions
+
+
+class PlanOptions(msgspec.Struct, frozen=True):
+    """What narrows a plan. Addresses may be bare names; empty means everything."""
+
+    targets: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    images: dict[str, str] = {}
+    now_ms: int = 0
+    heal: bool = True
+
+
+def verb_of(action: AnyAction) -> Verb:
+    """The word that people read for an action."""
+    match action:
+        case CreateContainer():
+            return "create"
+        case ReplaceContainer():
+            return "replace"
+        case RemoveContainer():
+            return "delete"
+        case UpdateContainer() | RenameContainer():
+            return "update"
+        case StartContainer():
+            return "start"
+        case StopContainer():
+            return "stop"
+        case RestartContainer():
+            return "restart"
+        case AdoptContainer():
+            return "adopt"
+        case RunHandler():
+            return "run"
+        case DefineService() | ForgetService():
+            return "record"
+        case CreateNetwork() | CreateVolume() | PullImage() | BuildImage() | RemoveNetwork():
+            return "prepare"
