@@ -21,13 +21,13 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of everything in this module: immutable, compared by value, defaults left out of documents."""
 
 
-class SecretUse(Value, tag="secret", tag_field="from"):
+class SecretUse(Value, frozen=True, tag="secret", tag_field="from"):
     """A secret's value, used where a string could stand."""
 
     secret: str
 
 
-class PortMapping(Value):
+class PortMapping(Value, frozen=True):
     """`host_port` 0 means that the engine picks one; an empty `host_ip` means every address."""
 
     container_port: int
@@ -36,7 +36,7 @@ class PortMapping(Value):
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
 
 
-class Mount(Value):
+class Mount(Value, frozen=True):
     """A volume (source: a key of `volumes`), a bind (source: absolute host path) or a tmpfs (no source)."""
 
     kind: Literal["volume", "bind", "tmpfs"]
@@ -47,7 +47,7 @@ class Mount(Value):
     mode: int = 0
 
 
-class FileContent(Value):
+class FileContent(Value, frozen=True):
     """A file that is put into the container, with the digest of its content (`sha256:…`).
 
     Either `source` (absolute path, read when the container is made) or `content` (inline text) is set.
@@ -62,7 +62,7 @@ class FileContent(Value):
     gid: int = 0
 
 
-class SecretFile(Value):
+class SecretFile(Value, frozen=True):
     """A secret as a file inside the container."""
 
     secret: str
@@ -72,14 +72,14 @@ class SecretFile(Value):
     gid: int = 0
 
 
-class EnvFile(Value):
+class EnvFile(Value, frozen=True):
     """An env file: its values are read when the container is made; only the keyed digest is kept."""
 
     source: str
     digest: str
 
 
-class HealthCheck(Value):
+class HealthCheck(Value, frozen=True):
     """`test` is `["CMD", …]`, `["CMD-SHELL", "…"]` or `["NONE"]`; the four durations are milliseconds."""
 
     test: tuple[str, ...]
@@ -89,7 +89,7 @@ class HealthCheck(Value):
     start_period_ms: int = 0
 
 
-class Backoff(Value):
+class Backoff(Value, frozen=True):
     """The Kubernetes curve by default: 10 s doubling to 5 min, forgotten after 10 min of running."""
 
     initial_ms: int = 10_000
@@ -97,7 +97,7 @@ class Backoff(Value):
     reset_after_ms: int = 600_000
 
 
-class Restart(Value):
+class Restart(Value, frozen=True):
     """Who restarts a container that ended, and when.
 
     `supervisor: fleet` leaves it to the reconcile loop with its back-off; `engine` passes the policy to Podman, for
@@ -110,7 +110,7 @@ class Restart(Value):
     backoff: Backoff = Backoff()
 
 
-class Update(Value):
+class Update(Value, frozen=True):
     """How replicas are replaced: which comes first, how many at a time, and whether a bad one goes back."""
 
     order: Literal["stop-first", "start-first"] = "stop-first"
@@ -118,7 +118,7 @@ class Update(Value):
     auto_revert: bool = False
 
 
-class Resources(Value):
+class Resources(Value, frozen=True):
     """Limits; 0 means none. `cpus` in processors, `memory` in bytes, `pids` as a count."""
 
     cpus: float = 0.0
@@ -126,13 +126,13 @@ class Resources(Value):
     pids: int = 0
 
 
-class Ulimit(Value):
+class Ulimit(Value, frozen=True):
     name: str
     soft: int
     hard: int
 
 
-class Build(Value):
+class Build(Value, frozen=True):
     """`digest` covers every file of the context that the ignore file lets through, the arguments and the target."""
 
     context: str
@@ -142,14 +142,14 @@ class Build(Value):
     target: str = ""
 
 
-class NetworkUse(Value):
+class NetworkUse(Value, frozen=True):
     """A network this service joins (a key of `networks`) with the extra names it answers to there."""
 
     network: str
     aliases: tuple[str, ...] = ()
 
 
-class ServiceSpec(Value):
+class ServiceSpec(Value, frozen=True):
     """One declared service. `spec.roles` says which fields replace a container, which update it, which only guide Fleet."""
 
     name: str
@@ -202,7 +202,7 @@ class ServiceSpec(Value):
     notify: tuple[str, ...] = ()
 
 
-class NetworkSpec(Value):
+class NetworkSpec(Value, frozen=True):
     """`engine_name` is the name Podman knows; an external network is used but never made or removed."""
 
     name: str
@@ -212,7 +212,7 @@ class NetworkSpec(Value):
     subnet: str = ""
 
 
-class VolumeSpec(Value):
+class VolumeSpec(Value, frozen=True):
     """`engine_name` is the name Podman knows; an external volume must be there already."""
 
     name: str
@@ -220,7 +220,7 @@ class VolumeSpec(Value):
     external: bool = False
 
 
-class SecretSource(Value):
+class SecretSource(Value, frozen=True):
     """Where a secret's value comes from: exactly one of the three is set. `digest` is keyed (`hmac-v1:…`)."""
 
     name: str
@@ -230,7 +230,7 @@ class SecretSource(Value):
     digest: str = ""
 
 
-class Handler(Value):
+class Handler(Value, frozen=True):
     """What a `notify` asks for, once, at the end of an apply: a restart or a command inside a service."""
 
     name: str
@@ -239,7 +239,7 @@ class Handler(Value):
     command: tuple[str, ...] = ()
 
 
-class Budget(Value):
+class Budget(Value, frozen=True):
     """Limits on a specialist, looked at before each start; 0 means none."""
 
     sorties_per_hour: int = 0
@@ -248,7 +248,7 @@ class Budget(Value):
     cost_usd: float = 0.0
 
 
-class Harness(Value):
+class Harness(Value, frozen=True):
     """How a sortie becomes a command: `command` is the template of kind `command`, `tools` what an agent may use."""
 
     kind: Literal["shell", "command", "claude-code", "codex", "opencode", "container"] = "shell"
@@ -259,7 +259,7 @@ class Harness(Value):
     tools: tuple[str, ...] = ()
 
 
-class SpecialistSpec(Value):
+class SpecialistSpec(Value, frozen=True):
     """One declared kind of agent worker; `working_dir` is an absolute path."""
 
     name: str
@@ -277,12 +277,12 @@ class SpecialistSpec(Value):
     tags: tuple[str, ...] = ()
 
 
-class Review(Value):
+class Review(Value, frozen=True):
     kind: Literal["code", "design", "security", "general"] = "general"
     by: str = ""
 
 
-class SortieSpec(Value):
+class SortieSpec(Value, frozen=True):
     """One task of a mission. `depends_on` names sorties of the same mission; durations are milliseconds."""
 
     name: str
@@ -302,7 +302,7 @@ class SortieSpec(Value):
     review: Review | None = None
 
 
-class MissionSpec(Value):
+class MissionSpec(Value, frozen=True):
     """A DAG of sorties; `parallel` bounds how many run at once, 0 means without bound."""
 
     name: str
@@ -313,7 +313,7 @@ class MissionSpec(Value):
     sorties: dict[str, SortieSpec] = {}
 
 
-class IgnoreDrift(Value):
+class IgnoreDrift(Value, frozen=True):
     """A difference that is left alone: `resource` and `field` may hold `*`; `until` is ISO 8601 UTC or empty."""
 
     resource: str
@@ -322,7 +322,7 @@ class IgnoreDrift(Value):
     until: str = ""
 
 
-class FreezeWindow(Value):
+class FreezeWindow(Value, frozen=True):
     """No revision is applied from `start` for `duration_ms`; `start` is a five-field cron expression."""
 
     start: str
@@ -331,7 +331,7 @@ class FreezeWindow(Value):
     why: str = ""
 
 
-class Notification(Value):
+class Notification(Value, frozen=True):
     """A sink for chosen event types: a webhook URL (or the secret holding it) or a command."""
 
     events: tuple[str, ...]
@@ -340,7 +340,7 @@ class Notification(Value):
     command: tuple[str, ...] = ()
 
 
-class ReconcileSettings(Value):
+class ReconcileSettings(Value, frozen=True):
     interval_ms: int = 30_000
     self_heal: bool = True
     max_destroy: int = 3
@@ -349,21 +349,21 @@ class ReconcileSettings(Value):
     debounce_ms: int = 200
 
 
-class Compaction(Value):
+class Compaction(Value, frozen=True):
     enabled: bool = True
     threshold_events: int = 10_000
     threshold_age_hours: int = 168
     schedule: str = "0 3 * * *"
 
 
-class Backup(Value):
+class Backup(Value, frozen=True):
     enabled: bool = False
     path: str = ""
     schedule: str = "0 4 * * *"
     keep: int = 7
 
 
-class DatabaseSettings(Value):
+class DatabaseSettings(Value, frozen=True):
     path: str = ""
     url: str = ""
     wal_autocheckpoint: int = 1_000
@@ -374,7 +374,7 @@ class DatabaseSettings(Value):
     backup: Backup = Backup()
 
 
-class Desired(Value):
+class Desired(Value, frozen=True):
     """The whole fleet as declared, ready to be compared.
 
     Attributes:
