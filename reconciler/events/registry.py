@@ -1,0 +1,189 @@
+"""Every event type by name: its family, its stream and the version of its fields that is written today.
+
+A plain table, so that listing, sorting or recognising types costs nothing. The models behind it are imported one family
+at a time, when something is about to be appended or a person asks what a type means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler.errors import FleetError
+from reconciler.events.envelope import StreamType
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from reconciler.events.models.base import EventModel
+
+_FAMILIES = "reconciler.events.models"
+
+
+class EventType(NamedTuple):
+    """Where a type's model lives, which stream it is usually written to, and its current schema version."""
+
+    module: str
+    stream_type: StreamType
+    version: int = 1
+
+
+def _family(module: str, stream_type: StreamType, names: str) -> Iterator[tuple[str, EventType]]:
+    for name in names.split():
+        yield name, EventType(module, stream_type)
+
+
+TYPES: Mapping[str, EventType] = dict(
+    [
+        *_family(
+            "service",
+            "service",
+            """service_defined service_removed service_stop_requested service_start_requested action_intended
+            action_failed action_skipped container_created container_started container_stopped container_exited
+            container_removed container_vanished container_found container_updated container_renamed container_adopted
+            container_paused container_health_changed container_drifted job_completed backoff_started backoff_reset
+            restart_abandoned flapping_detected""",
+        ),
+        *_family(
+            "fleet",
+            "fleet",
+            """revision_accepted revision_rejected revision_reverted apply_started apply_completed plan_confirmed
+            plan_refused network_created network_removed volume_created image_pulled image_built handler_notified
+            handler_completed handler_failed resource_suspended resource_resumed drift_ignored resource_moved""",
+        ),
+        *_family(
+            "system",
+            "system",
+            """lease_acquired lease_released lease_broken database_migrated backup_created backup_restored
+            notification_delivered notification_failed fleet_detected context_compacted compaction_triggered""",
+        ),
+    ]
+)
+
+
+class UnknownEventType(FleetError):
+    """A name that no model is registered for: a typing error, or an event of a newer Fleet."""
+
+    http_status = 422
+    code = "unknown_event_type"
+
+
+class EventInvalid(FleetError):
+    """The data does not fit the model of its type; nothing was appended. `problems` has one sentence per field."""
+
+    http_status = 422
+    code = "event_invalid"
+
+    def __init__(self, event_type: str, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__(f"{event_type}: {'; '.join(problems)}", hint=f"fleet events explain {event_type}")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldExplanation:
+    """One field of an event: its type in words, and the default that is filled in where it is left out."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a person needs in order to write or read events of one type."""
+
+    event_type: str
+    stream_type: StreamType
+    version: int
+    meaning: str
+    fields: tuple[FieldExplanation, ...]
+    example: dict[str, Any]
+
+
+def entry(event_type: str) -> EventType:
+    """The table's line for a type.
+
+    Raises:
+        UnknownEventType: names the nearest known type.
+    """
+    found = TYPES.get(event_type)
+    if found is None:
+        near = get_close_matches(event_type, TYPES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "fleet events types lists those that this release knows"
+        raise UnknownEventType(f"{event_type!r} is no event type of this release", hint=hint)
+    return found
+
+
+def current_version(event_type: str) -> int:
+    """The schema version that new events of this type are written with.
+
+    Raises:
+        UnknownEventType: when the type is not registered.
+    """
+    return entry(event_type).version
+
+
+@cache
+def model_of(event_type: str) -> type[EventModel]:
+    """The model of a type; imports its family.
+
+    Raises:
+        UnknownEventType: when the type is not registered.
+    """
+    family = import_module(f"{_FAMILIES}.{entry(event_type).module}")
+    model: type[EventModel] = getattr(family, "".join(word.capitalize() for word in event_type.split("_")))
+    return model
+
+
+def validate(event_type: str, data: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Check data against its model; the schema version and the JSON-ready data to store.
+
+    Defaults are written out, so that a later change of a default never rewrites what an old event said. Absent optional
+    fields stay absent, which keeps events small; nothing distinguishes them from null.
+
+    Raises:
+        UnknownEventType: when the type is not registered.
+        EventInvalid: when a field is missing, unknown or of the wrong type.
+    """
+    from pydantic import ValidationError
+    from pydantic_core import PydanticSerializationError
+
+    model = model_of(event_type)
+    try:
+        value = model.model_validate(data)
+        return entry(event_type).version, value.model_dump(mode="json", exclude_none=True)
+    except ValidationError as error:
+        raise EventInvalid(event_type, tuple(_sentences(error))) from None
+    except PydanticSerializationError as error:
+        raise EventInvalid(event_type, (f"holds something that JSON cannot: {error}",)) from None
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        yield f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def explain(event_type: str) -> Explanation:
+    """What a type means, its fields, and a valid example.
+
+    Raises:
+        UnknownEventType: when the type is not registered.
+    """
+    from reconciler.events.schemas import example, fields_of, schema_of
+
+    found = entry(event_type)
+    schema = schema_of(event_type)
+    return Explanation(
+        event_type=event_type,
+        stream_type=found.stream_type,
+        version=found.version,
+        meaning=" ".join(schema["description"].split()),
+        fields=tuple(fields_of(schema)),
+        example=example(schema),
+    )
