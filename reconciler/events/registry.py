@@ -61,6 +61,42 @@ TYPES: Mapping[str, EventType] = dict(
             """lease_acquired lease_released lease_broken database_migrated backup_created backup_restored
             notification_delivered notification_failed fleet_detected context_compacted compaction_triggered""",
         ),
+        *_family(
+            "specialist",
+            "specialist",
+            """specialist_registered specialist_active specialist_spawned specialist_completed specialist_deactivated
+            specialist_drained budget_used context_injected skill_acquired skill_invoked""",
+        ),
+        *_family(
+            "squawk",
+            "squawk",
+            """squawk_sent squawk_read squawk_acked squawk_thread_created squawk_thread_activity mailbox_created
+            cursor_advanced""",
+        ),
+        *_family("ctk", "ctk", "ctk_reserved ctk_released ctk_conflict"),
+        *_family(
+            "sortie",
+            "sortie",
+            """sortie_created sortie_updated sortie_status_changed sortie_started sortie_progress sortie_completed
+            sortie_blocked sortie_closed sortie_attempt_started sortie_lease_renewed sortie_lease_expired
+            sortie_result_reported sortie_attempt_failed sortie_result_refused sortie_retried feedback_received
+            dispatch_evaluated dispatch_assigned dispatch_rejected""",
+        ),
+        *_family(
+            "mission",
+            "mission",
+            """mission_created mission_started mission_completed mission_updated mission_status_changed
+            mission_archived""",
+        ),
+        *_family("review", "sortie", "review_started review_completed"),
+        *_family("checkpoint", "checkpoint", "checkpoint_created fleet_checkpointed fleet_recovered checkpoint_pruned"),
+        *_family(
+            "supporting",
+            "system",
+            """pattern_learned pattern_applied pattern_deprecated memory_stored memory_retrieved memory_expired
+            memory_invalidated history_recorded history_queried history_pruned skill_registered skill_result
+            validation_started validation_passed validation_failed""",
+        ),
     ]
 )
 
@@ -175,7 +211,8 @@ def explain(event_type: str) -> Explanation:
     Raises:
         UnknownEventType: when the type is not registered.
     """
-    from reconciler.events.schemas import example, fields_of, schema_of
+    from reconciler.events.examples import example
+    from reconciler.events.schemas import fields_of, schema_of
 
     found = entry(event_type)
     schema = schema_of(event_type)
