@@ -58,6 +58,7 @@ _BY_NAME: dict[str, Any] = {
     "project_path": "/home/ada/shop",
     "reader_id": "builder-1",
     "requesting_specialist": "builder-1",
+    "reset_by": "ada",
     "resource": "service/web",
     "retried_by": "ada",
     "review_id": f"rev_{_ID}",

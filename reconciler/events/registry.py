@@ -65,7 +65,7 @@ TYPES: Mapping[str, EventType] = dict(
             "specialist",
             "specialist",
             """specialist_registered specialist_active specialist_spawned specialist_completed specialist_deactivated
-            specialist_drained budget_used context_injected skill_acquired skill_invoked""",
+            specialist_drained budget_used budget_exhausted budget_reset context_injected skill_acquired skill_invoked""",
         ),
         *_family(
             "squawk",
@@ -79,14 +79,15 @@ TYPES: Mapping[str, EventType] = dict(
             "sortie",
             """sortie_created sortie_updated sortie_status_changed sortie_started sortie_progress sortie_completed
             sortie_blocked sortie_closed sortie_attempt_started sortie_lease_renewed sortie_lease_expired
-            sortie_result_reported sortie_attempt_failed sortie_result_refused sortie_retried feedback_received
+            sortie_result_reported sortie_attempt_failed sortie_result_refused sortie_changes_requested sortie_retried
+            feedback_received
             dispatch_evaluated dispatch_assigned dispatch_rejected""",
         ),
         *_family(
             "mission",
             "mission",
             """mission_created mission_started mission_completed mission_updated mission_status_changed
-            mission_archived""",
+            mission_archived mission_definition_frozen""",
         ),
         *_family("review", "sortie", "review_started review_completed"),
         *_family("checkpoint", "checkpoint", "checkpoint_created fleet_checkpointed fleet_recovered checkpoint_pruned"),

@@ -7,16 +7,30 @@ are all it knows, so the same log always gives the same rows, in whatever portio
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 
 from reconciler.events.envelope import Event
+from reconciler.events.registry import TYPES
 from reconciler.projections.rows import Row, Rows
 
 Fold = Callable[[Event, Rows], None]
 
 FOLDS: dict[str, Fold] = {}
 
-_MODULES = ("services", "fleet", "system")
+# Where the folds of each family of events are; a family that is not listed is history only.
+_MODULES = {
+    "service": "services",
+    "fleet": "fleet",
+    "system": "system",
+    "specialist": "specialists",
+    "squawk": "messages",
+    "ctk": "locks",
+    "sortie": "sorties",
+    "review": "sorties",
+    "mission": "missions",
+    "checkpoint": "checkpoints",
+}
 
 
 def folds(*event_types: str) -> Callable[[Fold], Fold]:
@@ -34,18 +48,21 @@ def folds(*event_types: str) -> Callable[[Fold], Fold]:
 
 def fold(event: Event, rows: Rows) -> None:
     """Let one event change the rows. A type without a fold function is history only and changes none."""
-    if not FOLDS:
-        _load()
-    function = FOLDS.get(event.event_type)
+    function = fold_of(event.event_type)
     if function is not None:
         function(event, rows)
+
+
+@cache
+def fold_of(event_type: str) -> Fold | None:
+    """The fold function of a type, None when there is none; imports the module that holds its family's."""
+    found = TYPES.get(event_type)
+    module = _MODULES.get(found.module) if found is not None else None
+    if module is not None:
+        import_module(f"reconciler.projections.{module}")
+    return FOLDS.get(event_type)
 
 
 def stamped(event: Event, row: Row) -> Row:
     """The row with the mark of the event that it follows from."""
     return {**row, "last_event_sequence": event.sequence_number}
-
-
-def _load() -> None:
-    for module in _MODULES:
-        import_module(f"reconciler.projections.{module}")

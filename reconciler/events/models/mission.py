@@ -78,3 +78,11 @@ class MissionArchived(EventModel):
 
     mission_id: Text
     archived_by: Text
+
+
+class MissionDefinitionFrozen(EventModel):
+    """What the file says of a mission at its start; it holds until the mission ends."""
+
+    mission_id: Text
+    digest: Text
+    definition: Document

@@ -177,6 +177,13 @@ class SortieResultRefused(EventModel):
     reason: str
 
 
+class SortieChangesRequested(_OfAttempt):
+    """A review sent the work back; `feedback` is what the specialist is told."""
+
+    review_id: Text
+    feedback: str
+
+
 class SortieRetried(EventModel):
     """A person opened an ended sortie again; attempts up to `attempt_base` no longer count."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reconciler.events.models.base import Count, Document, EventModel, ListOf, Text, Timestamp
+from reconciler.events.models.base import Count, Document, EventModel, ListOf, Text, Timestamp, UnixMs
 
 
 class SpecialistRegistered(EventModel):
@@ -101,3 +101,20 @@ class BudgetUsed(EventModel):
     wall_ms: Count = 0
     tokens: Count = 0
     cost_usd: float = Field(default=0.0, ge=0)
+
+
+class BudgetExhausted(EventModel):
+    """A limit of a specialist is used up; `free_at` says when it frees itself, where it does."""
+
+    specialist_id: Text
+    budget: Literal["sorties_per_hour", "wall_time_ms", "tokens", "cost_usd"]
+    limit: float
+    used: float
+    free_at: UnixMs | None = None
+
+
+class BudgetReset(EventModel):
+    """A person opened a budget again: what was used before no longer counts."""
+
+    specialist_id: Text
+    reset_by: Text
