@@ -7,8 +7,6 @@ at a time, when something is about to be appended or a person asks what a type m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,8 +118,7 @@ class EventInvalid(FleetError):
         super().__init__(f"{event_type}: {'; '.join(problems)}", hint=f"fleet events explain {event_type}")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldExplanation:
+class FieldExplanation(NamedTuple):
     """One field of an event: its type in words, and the default that is filled in where it is left out."""
 
     name: str
@@ -130,8 +127,7 @@ class FieldExplanation:
     default: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """What a person needs in order to write or read events of one type."""
 
     event_type: str
@@ -150,6 +146,8 @@ def entry(event_type: str) -> EventType:
     """
     found = TYPES.get(event_type)
     if found is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(event_type, TYPES, n=1)
         hint = f"did you mean {near[0]}?" if near else "fleet events types lists those that this release knows"
         raise UnknownEventType(f"{event_type!r} is no event type of this release", hint=hint)

@@ -1,15 +1,17 @@
 """Projected: what the log says about services, as typed values that the difference is computed from.
 
 Read with one scan a table. Definitions stay documents until something asks for the typed value, so that a thousand
-services which have nothing to do cost little.
+services which have nothing to do cost little; the values are msgspec structs for the same reason (`structs.replace`
+makes a changed copy).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from reconciler.projections.rows import Row, Rows
 from reconciler.spec.desired import ServiceSpec, service_from_document
@@ -17,8 +19,7 @@ from reconciler.spec.desired import ServiceSpec, service_from_document
 ContainerState = Literal["created", "running", "paused", "exited", "missing"]
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedContainer:
+class ProjectedContainer(Struct, frozen=True):
     """One container of one replica, as the log knows it.
 
     Attributes:
@@ -60,8 +61,7 @@ class ProjectedContainer:
         return "+" in self.key
 
 
-@dataclass(frozen=True)
-class ProjectedService:
+class ProjectedService(Struct, frozen=True, dict=True):
     """A service as it was last defined. `definition` is decoded when first asked for."""
 
     name: str
@@ -77,8 +77,7 @@ class ProjectedService:
         return service_from_document(self.document)
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedBackoff:
+class ProjectedBackoff(Struct, frozen=True):
     """A replica that is left alone until `until` (Unix ms), or for good when `abandoned`."""
 
     failures: int
@@ -88,8 +87,7 @@ class ProjectedBackoff:
     since: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedIntent:
+class ProjectedIntent(Struct, frozen=True):
     """An action that was begun and has not ended; after a crash, what may be half done."""
 
     intent_id: str
@@ -102,8 +100,7 @@ class ProjectedIntent:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedSuspension:
+class ProjectedSuspension(Struct, frozen=True):
     """A resource (empty: the fleet) that is left alone; `until` in Unix ms, None for until resumed."""
 
     resource: str
@@ -113,8 +110,7 @@ class ProjectedSuspension:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectedImage:
+class ProjectedImage(Struct, frozen=True):
     """What an image reference was last pulled or built as."""
 
     image: str
@@ -123,8 +119,7 @@ class ProjectedImage:
     how: Literal["pulled", "built"] = "pulled"
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionHead:
+class RevisionHead(Struct, frozen=True):
     """The revision that holds now (0: none yet), its digest, and the highest number in use, rejected ones included."""
 
     revision: int = 0
@@ -132,8 +127,7 @@ class RevisionHead:
     latest: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Projected:
+class Projected(Struct, frozen=True):
     """Everything the log says that a plan may depend on.
 
     Attributes:
