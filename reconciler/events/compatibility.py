@@ -34,7 +34,7 @@ class _Comparison:
             attempts = [list(self._compare_one(one, other, path)) for other in accepted]
             if all(attempts):
                 # The nearest alternative tells most: a changed field says more than "no longer an object".
-                yield from min(attempts, key=lambda found: (_is_other_type(found), len(found)))
+                yield from min(attempts, key=lambda found: (_other_type(path, found), len(found)))
 
     def _compare_one(self, old: Schema, new: Schema, path: str) -> Iterator[str]:
         place = path or "the event"
@@ -124,5 +124,5 @@ def _upper(schema: Schema) -> tuple[float, bool] | None:
     return min(bounds, default=None)
 
 
-def _is_other_type(found: list[str]) -> bool:
-    return " and is only " in found[0]
+def _other_type(path: str, found: list[str]) -> bool:
+    return found[0].startswith(f"{path or 'the event'} was ") and " and is only " in found[0]

@@ -149,17 +149,22 @@ def _orphaned(path: Path) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the schemas, or check them with `--check`; 1 when something is wrong."""
+    """Write the schemas, or check them with `--check`; 1 when something is wrong.
+
+    Args:
+        arguments: `--check`, and a folder where it is not the repository's.
+    """
+    folder = next((Path(word) for word in arguments if not word.startswith("-")), FOLDER)
     if "--check" in arguments:
-        problems = check()
+        problems = check(folder)
         print("\n".join(problems) or f"{len(TYPES)} event schemas are up to date")
         return 1 if problems else 0
     try:
-        changed = write()
+        changed = write(folder)
     except SchemaIncompatible as error:
         print(f"{error}\n{error.hint}", file=sys.stderr)
         return 1
-    print(f"{len(changed)} of {len(TYPES)} event schemas written to {FOLDER}")
+    print(f"{len(changed)} of {len(TYPES)} event schemas written to {folder}")
     return 0
 
 
