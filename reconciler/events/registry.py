@@ -88,6 +88,9 @@ TYPES: Mapping[str, EventType] = dict(
             mission_archived mission_definition_frozen""",
         ),
         *_family("review", "sortie", "review_started review_completed"),
+        *_family("work", "squawk", "squawk_requeued"),
+        *_family("work", "ctk", "ctk_deadlock_detected"),
+        *_family("work", "sortie", "artifact_recorded"),
         *_family("checkpoint", "checkpoint", "checkpoint_created fleet_checkpointed fleet_recovered checkpoint_pruned"),
         *_family(
             "supporting",

@@ -28,6 +28,7 @@ _MODULES = {
     "ctk": "locks",
     "sortie": "sorties",
     "review": "sorties",
+    "work": "work",
     "mission": "missions",
     "checkpoint": "checkpoints",
 }

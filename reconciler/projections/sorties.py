@@ -65,6 +65,8 @@ def _(event: Event, rows: Rows) -> None:
         changes = dict(event.data["changes"])
         if "metadata" in changes:
             changes["metadata"] = changes["metadata"] or {}
+        if "assigned_to" in changes and row["status"] == "pending":
+            changes["meant_for"] = changes["assigned_to"]
         _put(event, rows, row, **changes)
 
 

@@ -1,8 +1,8 @@
 """Dispatch: who works on what next, and why the rest waits.
 
 One pure decision over the whole situation. Waiting sorties are looked at by priority, and the older ones move up so
-that none waits for ever; each goes to a free specialist that can do it and is least missed elsewhere. What is not given out
-has a reason with a code and a sentence, so that the log, the command line and `why` tell the same story.
+that none waits for ever; each goes to a free specialist that can do it and is least missed elsewhere. What is not given
+out has a reason with a code and a sentence, so that the log, the command line and `why` tell the same story.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@
     ├── NotEligible            409   the specialist is not available or lacks a capability
     ├── LeaseOver              409   a late word from an attempt whose lease ran out
     ├── DependencyOpen         409   something that has to come first is not done
-    ├── AttemptsSpent          409   no attempt is left
     ├── MissionIncomplete      409   sorties are still open
     ├── DefinitionFrozen       409   a started mission keeps its definition
     ├── LockConflict           409   another specialist holds an overlapping path
@@ -86,12 +85,6 @@ class DependencyOpen(WorkRefused):
     """A sortie cannot begin before what it depends on has ended as its `when` demands."""
 
     code = "dependency_open"
-
-
-class AttemptsSpent(WorkRefused):
-    """Every attempt of the sortie is used up."""
-
-    code = "attempts_spent"
 
 
 class MissionIncomplete(WorkRefused):

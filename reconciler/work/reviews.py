@@ -9,17 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from reconciler.events.envelope import NewEvent
+from reconciler.work.attempts import end_attempt, sortie_event, status_event
 from reconciler.work.refusals import AlreadyEnded, InputRefused, NotAssigned, TransitionRefused
-from reconciler.work.sorties import completed_event, end_attempt, status_event
+from reconciler.work.sorties import completed_event
 from reconciler.work.state import Review, ReviewKind, Sortie
 
 Verdict = Literal["approved", "rejected", "needs_changes"]
 _SEVERITIES = frozenset({"info", "warning", "error", "critical"})
-
-
-def _event(sortie_id: str, event_type: str, now_ms: int, **data: Any) -> NewEvent:
-    present = {key: value for key, value in data.items() if value is not None}
-    return NewEvent(event_type, "sortie", sortie_id, {"sortie_id": sortie_id, **present}, occurred_at=now_ms)
 
 
 def start(
@@ -50,7 +46,9 @@ def start(
         if other.sortie_id == sortie.id and not other.verdict:
             raise TransitionRefused(f"sortie {sortie.id} is being reviewed by {other.reviewer_id} already")
     return [
-        _event(sortie.id, "review_started", now_ms, review_id=review_id, reviewer_id=reviewer_id, review_type=chosen)
+        sortie_event(
+            sortie.id, "review_started", now_ms, review_id=review_id, reviewer_id=reviewer_id, review_type=chosen
+        )
     ]
 
 
@@ -85,7 +83,7 @@ def complete(
         raise NotAssigned(f"review {review.id} belongs to {review.reviewer_id}, not to {reviewer_id}")
     if sortie.status != "review":
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}, not in review")
-    completed = _event(
+    completed = sortie_event(
         sortie.id,
         "review_completed",
         now_ms,
@@ -107,7 +105,7 @@ def _consequence(review: Review, sortie: Sortie, verdict: Verdict, told: str, no
         return end_attempt(sortie, by=by, error=told or "rejected in review", cause="rejected", now_ms=now_ms)
     return [
         status_event(sortie, "in_progress", by, now_ms, told),
-        _event(
+        sortie_event(
             sortie.id,
             "sortie_changes_requested",
             now_ms,

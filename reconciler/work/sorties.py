@@ -1,8 +1,7 @@
 """The life of a sortie: pending, assigned, in progress, blocked or in review, and then completed, failed or cancelled.
 
 Each function is one command. It checks the step against the sortie's state and returns the events that follow, or
-raises the refusal. Attempts are numbered; a specialist that lost its lease is refused, and the refusal is recorded, so
-that the work of two attempts is never mixed.
+raises the refusal.
 """
 
 from __future__ import annotations
@@ -11,45 +10,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from reconciler.events.envelope import NewEvent
+from reconciler.work.attempts import (
+    FailureCause,
+    check_holder,
+    check_open,
+    check_working,
+    end_attempt,
+    sortie_event,
+    status_event,
+)
 from reconciler.work.graph import readiness
 from reconciler.work.refusals import (
     AlreadyEnded,
-    AttemptsSpent,
     DefinitionFrozen,
     DependencyOpen,
     InputRefused,
-    LeaseOver,
     NotAssigned,
     NotEligible,
     TransitionRefused,
 )
 from reconciler.work.state import PRIORITIES, Mission, Sortie, SortiePlan, Specialist, iso
 
-FailureCause = Literal["error", "timeout", "lease_expired", "crash", "budget", "rate_limit", "handed_back", "rejected"]
 BlockerType = Literal["sortie", "specialist", "external", "resource"]
 
-LONGEST_DELAY_MS = 3_600_000
-DEFAULT_LEASE_MS = 60_000
 _CHANGEABLE = frozenset({"title", "description", "priority", "assigned_to", "metadata"})
-_FREE_CAUSES = frozenset({"handed_back", "rate_limit"})
-
-
-def _event(sortie_id: str, event_type: str, now_ms: int, **data: Any) -> NewEvent:
-    present = {key: value for key, value in data.items() if value is not None}
-    return NewEvent(event_type, "sortie", sortie_id, {"sortie_id": sortie_id, **present}, occurred_at=now_ms)
-
-
-def status_event(sortie: Sortie, new_status: str, by: str, now_ms: int, reason: str = "") -> NewEvent:
-    """The change of a sortie's status as an event."""
-    return _event(
-        sortie.id,
-        "sortie_status_changed",
-        now_ms,
-        previous_status=sortie.status,
-        new_status=new_status,
-        changed_by=by,
-        reason=reason or None,
-    )
 
 
 def create(
@@ -86,7 +70,7 @@ def create(
             raise DefinitionFrozen(f"mission {mission.id} is declared in fleet.yaml; add the sortie there")
     facts = {**(metadata or {}), **(plan.to_metadata() if plan else {})}
     return [
-        _event(
+        sortie_event(
             sortie_id,
             "sortie_created",
             now_ms,
@@ -118,7 +102,7 @@ def update(
         raise InputRefused("a sortie needs a title")
     if "priority" in changes:
         _check_priority(str(changes["priority"]))
-    _check_open(sortie)
+    check_open(sortie)
     if "metadata" in changes and mission is not None and mission.declared and mission.status != "pending":
         raise DefinitionFrozen(f"mission {mission.id} has started; its sorties keep their definition")
     if "assigned_to" in changes and sortie.status != "pending":
@@ -127,7 +111,7 @@ def update(
         )
     now = {key: getattr(sortie, key, None) for key in changes}
     real = {key: value for key, value in changes.items() if key == "metadata" or value != now[key]}
-    return [_event(sortie.id, "sortie_updated", now_ms, changes=real)] if real else []
+    return [sortie_event(sortie.id, "sortie_updated", now_ms, changes=real)] if real else []
 
 
 def assign(
@@ -141,15 +125,16 @@ def assign(
         NotAssigned: the sortie is meant for somebody else.
     """
     if sortie.status not in ("pending", "assigned"):
-        _check_open(sortie)
+        check_open(sortie)
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status} and cannot be assigned")
     check_eligible(sortie, specialist)
-    events = [_event(sortie.id, "dispatch_evaluated", now_ms, candidates=list(candidates))] if candidates else []
-    events.append(_event(sortie.id, "dispatch_assigned", now_ms, specialist_id=specialist.id))
-    if sortie.assigned_to != specialist.id:
-        events.append(_event(sortie.id, "sortie_updated", now_ms, changes={"assigned_to": specialist.id}))
+    events = [sortie_event(sortie.id, "dispatch_evaluated", now_ms, candidates=list(candidates))] if candidates else []
+    events.append(sortie_event(sortie.id, "dispatch_assigned", now_ms, specialist_id=specialist.id))
+    # The status first: while it is pending, another addressee would mean that it is meant for somebody else.
     if sortie.status != "assigned":
         events.append(status_event(sortie, "assigned", by, now_ms))
+    if sortie.assigned_to != specialist.id:
+        events.append(sortie_event(sortie.id, "sortie_updated", now_ms, changes={"assigned_to": specialist.id}))
     return events
 
 
@@ -195,11 +180,11 @@ def start(
     """
     rework = sortie.status == "in_progress" and sortie.lease is None and bool(sortie.feedback)
     if sortie.status != "assigned" and not rework:
-        _check_open(sortie)
+        check_open(sortie)
         if sortie.status == "pending":
             raise NotAssigned(f"sortie {sortie.id} is assigned to nobody", hint="assign or claim it first")
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status} already")
-    _check_holder(sortie, specialist_id)
+    check_holder(sortie, specialist_id)
     if mission is not None and mission.status != "in_progress":
         raise TransitionRefused(f"mission {mission.id} is {mission.status}", hint="start the mission first")
     if sortie.not_before > now_ms:
@@ -207,11 +192,11 @@ def start(
     ready = readiness(sortie, statuses or {})
     if ready.state != "ready":
         raise DependencyOpen(f"sortie {sortie.id} cannot begin: {ready.text}")
-    started = _event(sortie.id, "sortie_started", now_ms, specialist_id=specialist_id, started_at=iso(now_ms))
+    started = sortie_event(sortie.id, "sortie_started", now_ms, specialist_id=specialist_id, started_at=iso(now_ms))
     return [
         # Taking up again what a review sent back is a new attempt, not a new start: the duration counts from the first.
         *([] if rework else [started]),
-        _event(
+        sortie_event(
             sortie.id,
             "sortie_attempt_started",
             now_ms,
@@ -219,25 +204,6 @@ def start(
             attempt=sortie.attempt + 1,
             lease_expires_at=now_ms + lease_ms if lease_ms else None,
         ),
-    ]
-
-
-def renew(sortie: Sortie, specialist_id: str, attempt: int, *, now_ms: int, lease_ms: int) -> list[NewEvent]:
-    """Prolong the lease of a running attempt.
-
-    Raises:
-        LeaseOver: the attempt no longer holds the sortie.
-    """
-    _check_attempt(sortie, specialist_id, attempt, now_ms, "renewal")
-    return [
-        _event(
-            sortie.id,
-            "sortie_lease_renewed",
-            now_ms,
-            specialist_id=specialist_id,
-            attempt=attempt,
-            lease_expires_at=now_ms + lease_ms,
-        )
     ]
 
 
@@ -259,9 +225,9 @@ def progress(
     """
     if isinstance(value, bool) or not 0 <= value <= 100:
         raise InputRefused(f"progress {value} of sortie {sortie.id} is outside 0 to 100")
-    _check_working(sortie, specialist_id, now_ms, attempt, "progress")
+    check_working(sortie, specialist_id, now_ms, attempt, "progress")
     return [
-        _event(
+        sortie_event(
             sortie.id,
             "sortie_progress",
             now_ms,
@@ -291,11 +257,11 @@ def block(
     """
     if not reason.strip():
         raise InputRefused("a block needs a reason")
-    _check_working(sortie, specialist_id, now_ms, attempt, "block")
+    check_working(sortie, specialist_id, now_ms, attempt, "block")
     if sortie.status == "blocked":
         raise TransitionRefused(f"sortie {sortie.id} is blocked already: {sortie.blocked_reason}")
     return [
-        _event(
+        sortie_event(
             sortie.id,
             "sortie_blocked",
             now_ms,
@@ -315,7 +281,7 @@ def unblock(sortie: Sortie, *, by: str, now_ms: int, reason: str = "") -> list[N
         TransitionRefused: it is not blocked.
     """
     if sortie.status != "blocked":
-        _check_open(sortie)
+        check_open(sortie)
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}, not blocked")
     return [status_event(sortie, "in_progress", by, now_ms, reason or "unblocked")]
 
@@ -333,11 +299,11 @@ def request_review(
     Raises:
         TransitionRefused, NotAssigned, LeaseOver: it is not this specialist's to report on.
     """
-    _check_working(sortie, specialist_id, now_ms, attempt, "result")
+    check_working(sortie, specialist_id, now_ms, attempt, "result")
     if sortie.status == "blocked":
         raise TransitionRefused(f"sortie {sortie.id} is blocked: {sortie.blocked_reason}", hint="unblock it first")
     return [
-        _event(
+        sortie_event(
             sortie.id,
             "sortie_result_reported",
             now_ms,
@@ -371,7 +337,7 @@ def complete(
         return fail(sortie, specialist_id, error=error, now_ms=now_ms, attempt=attempt)
     if sortie.plan.review_kind is not None:
         return request_review(sortie, specialist_id, now_ms=now_ms, result=result, attempt=attempt)
-    _check_working(sortie, specialist_id, now_ms, attempt, "result")
+    check_working(sortie, specialist_id, now_ms, attempt, "result")
     if sortie.status == "blocked":
         raise TransitionRefused(f"sortie {sortie.id} is blocked: {sortie.blocked_reason}", hint="unblock it first")
     return [completed_event(sortie, specialist_id, result, now_ms)]
@@ -379,7 +345,7 @@ def complete(
 
 def completed_event(sortie: Sortie, specialist_id: str, result: Mapping[str, Any], now_ms: int) -> NewEvent:
     """The end of a sortie that succeeded."""
-    return _event(
+    return sortie_event(
         sortie.id,
         "sortie_completed",
         now_ms,
@@ -408,68 +374,8 @@ def fail(
     Raises:
         TransitionRefused, NotAssigned, LeaseOver: it is not this specialist's to report on.
     """
-    _check_working(sortie, specialist_id, now_ms, attempt, "failure")
+    check_working(sortie, specialist_id, now_ms, attempt, "failure")
     return end_attempt(sortie, by=specialist_id, error=error, cause=cause, now_ms=now_ms, retry_after_ms=retry_after_ms)
-
-
-def end_attempt(
-    sortie: Sortie, *, by: str, error: str, cause: FailureCause, now_ms: int, retry_after_ms: int = 0
-) -> list[NewEvent]:
-    """What follows from a failed attempt, whoever noticed it. Being handed back or throttled costs no attempt."""
-    free = cause in _FREE_CAUSES
-    used = sortie.attempt - sortie.attempt_base
-    final = cause == "rejected" or (not free and used > sortie.plan.retries)
-    delay = 0 if cause == "handed_back" else max(backoff_ms(sortie.plan.retry_delay_ms, used), retry_after_ms)
-    return [
-        _event(
-            sortie.id,
-            "sortie_attempt_failed",
-            now_ms,
-            specialist_id=sortie.assigned_to or by,
-            attempt=sortie.attempt,
-            error=error,
-            cause=cause,
-            final=final,
-            counts=not free,
-            retry_at=None if final else now_ms + delay,
-        ),
-        status_event(sortie, "failed" if final else "pending", by, now_ms, error),
-    ]
-
-
-def backoff_ms(delay_ms: int, failures: int) -> int:
-    """The delay before the next attempt: doubled with every failure, at most an hour."""
-    return int(min(delay_ms * 2 ** min(max(failures - 1, 0), 20), LONGEST_DELAY_MS))
-
-
-def expire(sortie: Sortie, *, now_ms: int) -> list[NewEvent]:
-    """Take a sortie back from an attempt whose lease ran out; nothing when the lease still holds."""
-    lease = sortie.lease
-    if sortie.status not in ("in_progress", "blocked") or lease is None or lease.expires_at > now_ms:
-        return []
-    expired = _event(
-        sortie.id,
-        "sortie_lease_expired",
-        now_ms,
-        specialist_id=lease.holder,
-        attempt=lease.attempt,
-        expired_at=lease.expires_at,
-    )
-    error = f"{lease.holder} did not renew its lease in time"
-    return [expired, *end_attempt(sortie, by="fleet", error=error, cause="lease_expired", now_ms=now_ms)]
-
-
-def hand_back(sortie: Sortie, *, by: str, now_ms: int, reason: str, crashed: bool = False) -> list[NewEvent]:
-    """Give a held sortie back to the pool: its specialist drains, or is gone. Only a crash costs an attempt.
-
-    Raises:
-        TransitionRefused: nobody holds it.
-    """
-    if sortie.status not in ("assigned", "in_progress", "blocked"):
-        _check_open(sortie)
-        raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}; there is nothing to hand back")
-    cause: FailureCause = "crash" if crashed and sortie.status != "assigned" else "handed_back"
-    return end_attempt(sortie, by=by, error=reason, cause=cause, now_ms=now_ms)
 
 
 def cancel(
@@ -485,10 +391,10 @@ def cancel(
     Raises:
         AlreadyEnded: it has ended.
     """
-    _check_open(sortie)
+    check_open(sortie)
     return [
         status_event(sortie, "cancelled", by, now_ms, why),
-        _event(sortie.id, "sortie_closed", now_ms, closed_at=iso(now_ms), close_reason=reason, closed_by=by),
+        sortie_event(sortie.id, "sortie_closed", now_ms, closed_at=iso(now_ms), close_reason=reason, closed_by=by),
     ]
 
 
@@ -501,71 +407,14 @@ def retry(sortie: Sortie, *, by: str, now_ms: int) -> list[NewEvent]:
     if sortie.status not in ("failed", "cancelled"):
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}; only a failed or cancelled one is retried")
     return [
-        _event(sortie.id, "sortie_retried", now_ms, retried_by=by, attempt_base=sortie.attempt),
+        sortie_event(sortie.id, "sortie_retried", now_ms, retried_by=by, attempt_base=sortie.attempt),
         status_event(sortie, "pending", by, now_ms, "retried"),
     ]
-
-
-def check_attempts(sortie: Sortie) -> None:
-    """Whether another attempt may begin.
-
-    Raises:
-        AttemptsSpent: none is left.
-    """
-    if sortie.attempt - sortie.attempt_base > sortie.plan.retries:
-        raise AttemptsSpent(f"sortie {sortie.id} has used all {sortie.plan.retries + 1} attempts")
 
 
 def _check_priority(priority: str) -> None:
     if priority not in PRIORITIES:
         raise InputRefused(f"{priority!r} is no priority", hint=", ".join(PRIORITIES))
-
-
-def _check_open(sortie: Sortie) -> None:
-    if sortie.ended:
-        raise AlreadyEnded(f"sortie {sortie.id} is {sortie.status}")
-
-
-def _check_holder(sortie: Sortie, specialist_id: str) -> None:
-    if sortie.assigned_to != specialist_id:
-        raise NotAssigned(f"sortie {sortie.id} is assigned to {sortie.assigned_to}, not to {specialist_id}")
-
-
-def _check_working(sortie: Sortie, specialist_id: str, now_ms: int, attempt: int | None, what: str) -> None:
-    """In progress or blocked, by this specialist, in this attempt, within its lease."""
-    if attempt is not None:
-        _check_attempt(sortie, specialist_id, attempt, now_ms, what)
-    if sortie.status not in ("in_progress", "blocked"):
-        _check_open(sortie)
-        if sortie.status == "pending":
-            raise NotAssigned(f"sortie {sortie.id} is assigned to nobody")
-        raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}, not in progress")
-    _check_holder(sortie, specialist_id)
-    if attempt is None and sortie.lease is not None and sortie.lease.expires_at <= now_ms:
-        _check_attempt(sortie, specialist_id, sortie.attempt, now_ms, what)
-
-
-def _check_attempt(sortie: Sortie, specialist_id: str, attempt: int, now_ms: int, what: str) -> None:
-    """A word from an attempt that no longer holds the sortie is refused, and that it came is recorded."""
-    lease = sortie.lease
-    if sortie.attempt != attempt or sortie.status not in ("in_progress", "blocked"):
-        why = f"attempt {attempt} is over"
-    elif sortie.assigned_to != specialist_id:
-        why = f"{specialist_id} does not hold it"
-    elif lease is not None and lease.expires_at <= now_ms:
-        why = f"the lease ran out at {iso(lease.expires_at)}"
-    else:
-        return
-    record = _event(
-        sortie.id,
-        "sortie_result_refused",
-        now_ms,
-        specialist_id=specialist_id,
-        attempt=attempt,
-        what=what,
-        reason=why,
-    )
-    raise LeaseOver(f"{what} for sortie {sortie.id} refused: {why}", record=[record])
 
 
 def _duration(sortie: Sortie, now_ms: int) -> int:

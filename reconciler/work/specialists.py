@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from reconciler.events.envelope import NewEvent
+from reconciler.work import attempts
 from reconciler.work import locks as lock_commands
-from reconciler.work import sorties as sortie_commands
 from reconciler.work.refusals import AlreadyEnded, InputRefused, TransitionRefused
 from reconciler.work.state import FileLock, Sortie, Specialist, iso
 
@@ -140,9 +140,9 @@ def sweep(
     for sortie in sorties:
         if sortie.assigned_to in gone and sortie.status in ("assigned", "in_progress", "blocked"):
             why = f"{sortie.assigned_to} is gone"
-            events += sortie_commands.hand_back(sortie, by="fleet", now_ms=now_ms, reason=why, crashed=True)
+            events += attempts.hand_back(sortie, by="fleet", now_ms=now_ms, reason=why, crashed=True)
         else:
-            events += sortie_commands.expire(sortie, now_ms=now_ms)
+            events += attempts.expire(sortie, now_ms=now_ms)
     for lock in locks:
         if lock.reserved_by in gone and lock.status == "active":
             events.append(lock_commands.released_event(lock, "crash", now_ms))
@@ -234,7 +234,7 @@ def _leave(
     events: list[NewEvent] = []
     for sortie in sorties:
         if sortie.assigned_to == specialist.id and sortie.status in ("assigned", "in_progress", "blocked"):
-            events += sortie_commands.hand_back(sortie, by=by, now_ms=now_ms, reason=why)
+            events += attempts.hand_back(sortie, by=by, now_ms=now_ms, reason=why)
     return events + [
         lock_commands.released_event(lock, "explicit", now_ms)
         for lock in locks

@@ -183,7 +183,7 @@ class Sortie:
     @property
     def meant_for(self) -> str:
         """The specialist or pool that alone may take it; empty when anybody may."""
-        return self.plan.assigned_to or ((self.assigned_to or "") if self.status == "pending" else "")
+        return (self.assigned_to or "") if self.status == "pending" else self.plan.assigned_to
 
     @property
     def ended(self) -> bool:
