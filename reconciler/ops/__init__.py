@@ -1,0 +1,1 @@
+"""Care of the log and the machine: explanations, verification, rebuild, backup, diagnosis."""
