@@ -63,7 +63,8 @@ def parse_size(value: str | int) -> int:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a size such as 256m or 1g")
-    return round(float(match[1]) * 1024 ** _SIZE_POWER[(match[2] or "")[:1].lower()])
+    unit: int = 1024 ** _SIZE_POWER[(match[2] or "")[:1].lower()]
+    return round(float(match[1]) * unit)
 
 
 def format_size(count: int) -> str:

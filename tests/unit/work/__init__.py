@@ -1,0 +1,1 @@
+"""The rules of the agents' world, without any I/O."""
