@@ -27,7 +27,9 @@ def uuid7(milliseconds: int | None = None, randomness: bytes | None = None) -> U
     """
     now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
     bits = int.from_bytes(os.urandom(10) if randomness is None else randomness, "big")
-    value = ((now & ((1 << 48) - 1)) << 80) | _VERSION | ((bits >> 62 & _RANDOM_A) << 64) | _VARIANT | (bits & _RANDOM_B)
+    value = (
+        ((now & ((1 << 48) - 1)) << 80) | _VERSION | ((bits >> 62 & _RANDOM_A) << 64) | _VARIANT | (bits & _RANDOM_B)
+    )
     return UUID(int=value)
 
 

@@ -18,15 +18,21 @@ FILE_NAMES = ("fleet.yaml", "fleet.yml")
 
 DirectoryOption = Annotated[
     Path | None,
-    typer.Option("--project", "-C", help="The project's folder, instead of the one that holds the file.", metavar="DIR"),
+    typer.Option(
+        "--project", "-C", help="The project's folder, instead of the one that holds the file.", metavar="DIR"
+    ),
 ]
 FileOption = Annotated[
     Path | None,
-    typer.Option("--file", "-f", help="The fleet file (default: fleet.yaml here or in a folder above).", metavar="FILE"),
+    typer.Option(
+        "--file", "-f", help="The fleet file (default: fleet.yaml here or in a folder above).", metavar="FILE"
+    ),
 ]
 EnvOption = Annotated[
     str,
-    typer.Option("--env", "-e", help="Overlay: fleet.ENV.yaml is merged over the file.", metavar="ENV", envvar="FLEET_ENV"),
+    typer.Option(
+        "--env", "-e", help="Overlay: fleet.ENV.yaml is merged over the file.", metavar="ENV", envvar="FLEET_ENV"
+    ),
 ]
 VariableOption = Annotated[list[str], typer.Option("--var", help="A variable's value.", metavar="NAME=VALUE")]
 VariableFileOption = Annotated[
@@ -71,7 +77,12 @@ def find_file(start: Path) -> Path:
 
 
 def _project(
-    file: Path | None, directory: Path | None, env: str, var: list[str], var_file: list[Path], profile: list[str],
+    file: Path | None,
+    directory: Path | None,
+    env: str,
+    var: list[str],
+    var_file: list[Path],
+    profile: list[str],
     database: str,
 ) -> Project:
     if directory is not None and not directory.is_dir():

@@ -87,9 +87,7 @@ def _starts(store: EventLookup, kind: str, name: str) -> Iterator[tuple[str, Eve
                 found = True
                 yield f"service/{service}/{row['replica']}", event
         if not found and not replica:
-            last = None
-            for last in store.stream("service", service):
-                pass
+            last = _newest(store, "service", service)
             if last is not None:
                 yield f"service/{service}", last
         return
@@ -98,10 +96,16 @@ def _starts(store: EventLookup, kind: str, name: str) -> Iterator[tuple[str, Eve
         if name in (row.get(kind), row.get("engine_name"), row.get("id"), row.get("name")) and row.get("cause_event"):
             last = store.event(UUID(row["cause_event"]))
     if last is None:
-        for last in store.stream(kind, name.replace("/", "_")):
-            pass
+        last = _newest(store, kind, name.replace("/", "_"))
     if last is not None:
         yield f"{kind}/{name}", last
+
+
+def _newest(store: EventLookup, stream_type: str, stream_id: str) -> Event | None:
+    newest = None
+    for event in store.stream(stream_type, stream_id):
+        newest = event
+    return newest
 
 
 def _story(store: EventLookup, resource: str, last: Event) -> Story:

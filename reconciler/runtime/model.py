@@ -186,7 +186,12 @@ class ContainerRuntime(Protocol):
         """Run a command inside; its exit code and what it printed (both streams)."""
 
     def logs(
-        self, container: str, *, tail: int | None = None, follow: bool = False, timestamps: bool = False,
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
         since: int | None = None,
     ) -> Iterator[tuple[Literal["stdout", "stderr"], bytes]]:
         """Lines as they were written, without their line ends."""

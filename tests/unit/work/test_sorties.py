@@ -161,9 +161,7 @@ def test_updates_are_checked_and_say_only_what_changed(world: World) -> None:
     world.append(sorties.update(sortie, {"title": sortie.title, "priority": "high"}, now_ms=world.now))
     assert world.log[-1].data["changes"] == {"priority": "high"}
     started = Mission(id="m", status="in_progress", declared=True)
-    world.refused(
-        lambda: sorties.update(sortie, {"metadata": {}}, now_ms=world.now, mission=started), DefinitionFrozen
-    )
+    world.refused(lambda: sorties.update(sortie, {"metadata": {}}, now_ms=world.now, mission=started), DefinitionFrozen)
     assigned = world.assign("s", "a")
     world.refused(lambda: sorties.update(assigned, {"assigned_to": "b"}, now_ms=world.now), TransitionRefused)
 
@@ -191,9 +189,7 @@ class TestEligibility:
             changed["current_sortie"] = "other"
         world.rows.put("specialists", "a", {**row, **changed})
         sortie = world.new_sortie("s")
-        world.refused(
-            lambda: sorties.assign(sortie, world.specialist("a"), by="ada", now_ms=world.now), kind
-        )
+        world.refused(lambda: sorties.assign(sortie, world.specialist("a"), by="ada", now_ms=world.now), kind)
 
     def test_capabilities_and_addressee(self, world: World) -> None:
         able, other = world.register("a", "python", "rust"), world.register("b", "python")
@@ -253,9 +249,7 @@ class TestAttempts:
         for _ in range(3):
             sortie = world.start("s", "a")
             world.append(
-                sorties.fail(
-                    sortie, "a", error="429", cause="rate_limit", retry_after_ms=7_000, now_ms=world.now
-                )
+                sorties.fail(sortie, "a", error="429", cause="rate_limit", retry_after_ms=7_000, now_ms=world.now)
             )
             back = world.sortie("s")
             assert (back.status, back.not_before) == ("pending", world.now + 7_000)
@@ -339,9 +333,7 @@ class TestReviews:
                 world.append(reviews.start(f"r{round_}", sortie, "b", now_ms=world.now))
             review = world.review("r" if round_ == 0 else f"r{round_}")
             world.append(
-                reviews.complete(
-                    review, sortie, "needs_changes", reviewer_id="b", feedback="again", now_ms=world.now
-                )
+                reviews.complete(review, sortie, "needs_changes", reviewer_id="b", feedback="again", now_ms=world.now)
             )
             types = world.append(sorties.start(world.sortie("s"), "a", now_ms=world.now, lease_ms=5_000))
             assert types == ["sortie_attempt_started"]
@@ -364,15 +356,24 @@ class TestReviews:
         world.refused(lambda: give(review, sortie, "approved", reviewer_id="a", now_ms=now), NotAssigned)
         world.refused(lambda: give(review, Sortie(id="s"), "approved", reviewer_id="b", now_ms=now), TransitionRefused)
         world.append(give(review, sortie, "approved", reviewer_id="b", now_ms=now))
-        world.refused(
-            lambda: give(world.review("r"), sortie, "approved", reviewer_id="b", now_ms=now), AlreadyEnded
-        )
+        world.refused(lambda: give(world.review("r"), sortie, "approved", reviewer_id="b", now_ms=now), AlreadyEnded)
 
 
 def test_a_plan_survives_its_metadata() -> None:
     plan = SortiePlan(
-        name="n", depends_on=("a",), requires=frozenset({"x"}), files=("f",), run="make", prompt="p", retries=2,
-        retry_delay_ms=5, timeout_ms=7, when="always", review_kind="code", review_by="b", assigned_to="c",
+        name="n",
+        depends_on=("a",),
+        requires=frozenset({"x"}),
+        files=("f",),
+        run="make",
+        prompt="p",
+        retries=2,
+        retry_delay_ms=5,
+        timeout_ms=7,
+        when="always",
+        review_kind="code",
+        review_by="b",
+        assigned_to="c",
     )
     assert SortiePlan.from_metadata(plan.to_metadata()) == plan
     assert SortiePlan.from_metadata(None) == SortiePlan()

@@ -30,8 +30,20 @@ class World:
             at = new.occurred_at if new.occurred_at is not None else self.now
             sequence = len(self.log) + 1
             event = Event(
-                sequence, new.event_id, new.event_type, new.stream_type, new.stream_id, sequence, data, None,
-                UUID(int=0), {}, at, at, version, b"",
+                sequence,
+                new.event_id,
+                new.event_type,
+                new.stream_type,
+                new.stream_id,
+                sequence,
+                data,
+                None,
+                UUID(int=0),
+                {},
+                at,
+                at,
+                version,
+                b"",
             )
             self.log.append(event)
             fold(event, self.rows)
@@ -99,7 +111,9 @@ class World:
 
     def new_sortie(self, name: str, *, mission: Mission | None = None, **plan: Any) -> Sortie:
         self.append(
-            sorties.create(name, title=f"Do {name}", now_ms=self.now, mission=mission, plan=SortiePlan(name=name, **plan))
+            sorties.create(
+                name, title=f"Do {name}", now_ms=self.now, mission=mission, plan=SortiePlan(name=name, **plan)
+            )
         )
         return self.sortie(name)
 
