@@ -61,6 +61,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("why", "why", "Why a resource is as it is, back to the edit."),
             Verb("history", "history", "Revisions and applies, newest first."),
             Verb("events", "events", "Read and follow the event log."),
+            Verb("migrate", "migrate", "Move the log's schema, and import the old squawk.json."),
         ),
     ),
     (
