@@ -48,7 +48,7 @@ def normalize(path: str, root: str = "") -> str:
     if clean == ".." or clean.startswith("../"):
         raise InputRefused(f"{path!r} leads out of the project")
     if folder or clean == ".":
-        clean = "**" if clean == "." else f"{clean}/**"
+        clean = "**" if clean == "." else f"{clean.rstrip('/')}/**"
     return clean
 
 
@@ -287,8 +287,7 @@ def deadlocks(wanted: Mapping[str, Sequence[str]], locks: Sequence[FileLock], no
     found: list[Deadlock] = []
     settled: set[str] = set()
     for first in waits:
-        circle = _circle(waits, first, settled)
-        if circle:
+        for circle in _circles(waits, first, settled):
             start = circle.index(min(circle))
             circle = circle[start:] + circle[:start]
             paths = tuple(waits[who][circle[(i + 1) % len(circle)]] for i, who in enumerate(circle))
@@ -296,26 +295,23 @@ def deadlocks(wanted: Mapping[str, Sequence[str]], locks: Sequence[FileLock], no
     return tuple(found)
 
 
-def _circle(waits: Mapping[str, Mapping[str, str]], first: str, settled: set[str]) -> list[str]:
-    """A circle that can be reached from here, depth first; everything seen on the way is settled afterwards."""
-    path: list[str] = []
-    stack = [(first, iter(waits.get(first, ())))]
+def _circles(waits: Mapping[str, Mapping[str, str]], first: str, settled: set[str]) -> list[list[str]]:
+    """The circles that are met on the way from here, depth first; everything on the way is settled afterwards."""
     if first in settled:
         return []
-    path.append(first)
-    found: list[str] = []
+    path = [first]
+    stack = [iter(waits[first])]
+    found: list[list[str]] = []
     while stack:
-        who, nexts = stack[-1]
-        following = next(nexts, None)
+        following = next(stack[-1], None)
         if following is None:
             stack.pop()
-            path.pop()
-            settled.add(who)
-        elif following in path and not found:
-            found = path[path.index(following) :]
-        elif following not in settled and following not in path:
+            settled.add(path.pop())
+        elif following in path:
+            found.append(path[path.index(following) :])
+        elif following not in settled:
             path.append(following)
-            stack.append((following, iter(waits.get(following, ()))))
+            stack.append(iter(waits.get(following, ())))
     return found
 
 
