@@ -87,7 +87,7 @@ TYPES: Mapping[str, EventType] = dict(
             """mission_created mission_started mission_completed mission_updated mission_status_changed
             mission_archived mission_definition_frozen""",
         ),
-        *_family("review", "sortie", "review_started review_completed"),
+        *_family("review", "sortie", "review_started review_completed review_abandoned"),
         *_family("work", "squawk", "squawk_requeued"),
         *_family("work", "ctk", "ctk_deadlock_detected"),
         *_family("work", "sortie", "artifact_recorded"),

@@ -178,7 +178,7 @@ def _(event: Event, rows: Rows) -> None:
     if row is not None:
         # A begun attempt that does not count moves the base along, so that the number of retries left stays.
         free = not data.get("counts", True) and row["status"] in _BEGUN
-        base = row["attempt_base"] + (1 if free else 0)
+        base = min(row["attempt_base"] + (1 if free else 0), max(row["attempt"], row["attempt_base"]))
         retry_at = data.get("retry_at") or 0
         _put(event, rows, row, lease=None, not_before=retry_at, attempt_base=base, last_error=data["error"])
 
@@ -203,6 +203,7 @@ def _(event: Event, rows: Rows) -> None:
 @folds("review_started")
 def _(event: Event, rows: Rows) -> None:
     data = event.data
+    sortie = rows.get("sorties", data["sortie_id"])
     rows.put(
         "reviews",
         data["review_id"],
@@ -212,6 +213,7 @@ def _(event: Event, rows: Rows) -> None:
                 "id": data["review_id"],
                 "sortie_id": data["sortie_id"],
                 "reviewer_id": data["reviewer_id"],
+                "attempt": sortie["attempt"] if sortie is not None else -1,
                 "review_type": data["review_type"],
                 "status": "started",
                 "verdict": "",
@@ -238,6 +240,13 @@ def _(event: Event, rows: Rows) -> None:
         "completed_at": event.occurred_at,
     }
     rows.put("reviews", data["review_id"], stamped(event, {**row, **verdict}))
+
+
+@folds("review_abandoned")
+def _(event: Event, rows: Rows) -> None:
+    row = rows.get("reviews", event.data["review_id"])
+    if row is not None:
+        rows.put("reviews", row["id"], stamped(event, {**row, "status": "abandoned", "completed_at": event.occurred_at}))
 
 
 def _lease(data: Row) -> Row | None:

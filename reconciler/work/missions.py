@@ -192,7 +192,10 @@ def settle(mission: Mission, sorties: Sequence[Sortie], *, now_ms: int) -> list[
 
     Sorties whose dependencies can no longer end as their `when` demands are closed, one after the other down the graph.
     With nothing open the mission is failed if a sortie failed, else completed (by way of a review where it wants one).
+    One that waits in review goes on when a sortie was added or opened again.
     """
+    if mission.status == "review" and not all(sortie.ended for sortie in sorties):
+        return [_moved(mission, "in_progress", _FLEET, now_ms, "there is work again")]
     if mission.status != "in_progress":
         return []
     statuses: dict[str, str] = {sortie.id: sortie.status for sortie in sorties}
@@ -201,7 +204,7 @@ def settle(mission: Mission, sorties: Sequence[Sortie], *, now_ms: int) -> list[
     while moved:
         moved = False
         for sortie in sorties:
-            if statuses[sortie.id] != "pending":
+            if statuses[sortie.id] not in ("pending", "assigned"):
                 continue
             why = readiness(sortie, statuses)
             if why.state == "unreachable":

@@ -43,7 +43,7 @@ def start(
     if sortie.status != "review":
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}, not in review")
     for other in others:
-        if other.sortie_id == sortie.id and not other.verdict:
+        if other.is_open_for(sortie):
             raise TransitionRefused(f"sortie {sortie.id} is being reviewed by {other.reviewer_id} already")
     return [
         sortie_event(
@@ -66,9 +66,9 @@ def complete(
 
     Raises:
         InputRefused: an unknown verdict or severity, or changes wanted without saying which.
-        AlreadyEnded: the review has its verdict.
+        AlreadyEnded: the review has its verdict, or was abandoned.
         NotAssigned: it is somebody else's review.
-        TransitionRefused: the sortie is no longer in review.
+        TransitionRefused: the sortie is no longer in review, or waits for the review of a later attempt.
     """
     if verdict not in get_args(Verdict):
         raise InputRefused(f"{verdict!r} is no verdict", hint=", ".join(get_args(Verdict)))
@@ -77,12 +77,14 @@ def complete(
             raise InputRefused("an issue needs a message and a severity", hint=", ".join(sorted(_SEVERITIES)))
     if verdict == "needs_changes" and not feedback and not issues:
         raise InputRefused("needs_changes has to say what to change", hint="give feedback or issues")
-    if review.verdict:
-        raise AlreadyEnded(f"review {review.id} is done: {review.verdict}")
+    if review.verdict or review.abandoned:
+        raise AlreadyEnded(f"review {review.id} is over: {review.verdict.replace('_', ' ') or 'abandoned'}")
     if review.reviewer_id != reviewer_id:
         raise NotAssigned(f"review {review.id} belongs to {review.reviewer_id}, not to {reviewer_id}")
     if sortie.status != "review":
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}, not in review")
+    if not review.is_open_for(sortie):
+        raise TransitionRefused(f"review {review.id} was about attempt {review.attempt} of sortie {sortie.id}")
     completed = sortie_event(
         sortie.id,
         "review_completed",
@@ -94,6 +96,22 @@ def complete(
         issues=[dict(issue) for issue in issues] or None,
     )
     return [completed, *_consequence(review, sortie, verdict, _told(feedback, issues), now_ms)]
+
+
+def abandon(review: Review, *, now_ms: int, reason: str) -> list[NewEvent]:
+    """Let go of a review whose reviewer is gone, so that somebody else can begin one; nothing when it is over."""
+    if review.verdict or review.abandoned:
+        return []
+    return [
+        sortie_event(
+            review.sortie_id,
+            "review_abandoned",
+            now_ms,
+            review_id=review.id,
+            reviewer_id=review.reviewer_id,
+            reason=reason,
+        )
+    ]
 
 
 def _consequence(review: Review, sortie: Sortie, verdict: Verdict, told: str, now_ms: int) -> list[NewEvent]:

@@ -178,7 +178,7 @@ def start(
         TransitionRefused: it is under way already, its mission is not, or its back-off is not over.
         DependencyOpen: something has to come first.
     """
-    rework = sortie.status == "in_progress" and sortie.lease is None and bool(sortie.feedback)
+    rework = sortie.awaits_rework
     if sortie.status != "assigned" and not rework:
         check_open(sortie)
         if sortie.status == "pending":
@@ -297,8 +297,12 @@ def request_review(
     """Hand the work to a reviewer; the result is kept until the verdict.
 
     Raises:
+        InputRefused: the result is not one of success.
         TransitionRefused, NotAssigned, LeaseOver: it is not this specialist's to report on.
     """
+    reported = {"success": True} if result is None else dict(result)
+    if reported.get("success") is not True:
+        raise InputRefused(f"only a success of sortie {sortie.id} goes to its review", hint="report it as failed")
     check_working(sortie, specialist_id, now_ms, attempt, "result")
     if sortie.status == "blocked":
         raise TransitionRefused(f"sortie {sortie.id} is blocked: {sortie.blocked_reason}", hint="unblock it first")
@@ -310,7 +314,7 @@ def request_review(
             specialist_id=specialist_id,
             attempt=max(sortie.attempt, 1),
             duration_ms=_duration(sortie, now_ms),
-            result=dict(result or {"success": True}),
+            result=reported,
         ),
         status_event(sortie, "review", specialist_id, now_ms, "the result waits for a review"),
     ]
@@ -398,12 +402,18 @@ def cancel(
     ]
 
 
-def retry(sortie: Sortie, *, by: str, now_ms: int) -> list[NewEvent]:
+def retry(sortie: Sortie, *, by: str, now_ms: int, mission: Mission | None = None) -> list[NewEvent]:
     """Open a failed or cancelled sortie again with all its attempts.
+
+    Args:
+        mission: the one it belongs to, which has to be open.
 
     Raises:
         TransitionRefused: it has not failed and was not cancelled.
+        AlreadyEnded: its mission has ended.
     """
+    if mission is not None and mission.ended:
+        raise AlreadyEnded(f"mission {mission.id} is {mission.status}", hint=f"fleet missions retry {mission.id}")
     if sortie.status not in ("failed", "cancelled"):
         raise TransitionRefused(f"sortie {sortie.id} is {sortie.status}; only a failed or cancelled one is retried")
     return [

@@ -123,6 +123,7 @@ class Sortie:
 
     Attributes:
         assigned_to: whom it is meant for while pending, who holds it afterwards.
+        addressee: whom it is meant for, kept while somebody holds it.
         attempt: number of the newest attempt; 0 before the first.
         attempt_base: attempts that no longer count against `retries` (before a retry by hand, or a review's round).
         not_before: no attempt begins earlier (the back-off after a failed one).
@@ -136,6 +137,7 @@ class Sortie:
     mission_id: str | None = None
     description: str = ""
     assigned_to: str | None = None
+    addressee: str | None = None
     created_at: int = 0
     started_at: int | None = None
     completed_at: int | None = None
@@ -163,6 +165,7 @@ class Sortie:
             mission_id=row.get("mission_id"),
             description=row.get("description") or "",
             assigned_to=row.get("assigned_to"),
+            addressee=row.get("meant_for"),
             created_at=row.get("created_at") or 0,
             started_at=row.get("started_at"),
             completed_at=row.get("completed_at"),
@@ -183,12 +186,17 @@ class Sortie:
     @property
     def meant_for(self) -> str:
         """The specialist or pool that alone may take it; empty when anybody may."""
-        return (self.assigned_to or "") if self.status == "pending" else self.plan.assigned_to
+        return (self.assigned_to if self.status == "pending" else self.addressee) or ""
 
     @property
     def ended(self) -> bool:
         """Completed, failed or cancelled."""
         return self.status in ENDED
+
+    @property
+    def awaits_rework(self) -> bool:
+        """A review sent it back, and the attempt that answers to that has not begun."""
+        return self.status == "in_progress" and bool(self.feedback) and self.attempt == self.attempt_base
 
     @property
     def holder(self) -> str | None:
@@ -362,13 +370,15 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A review of one sortie's result."""
+    """A review of what one attempt made; `attempt` -1 is unknown and stands for every one."""
 
     id: str
     sortie_id: str
     reviewer_id: str
     kind: ReviewKind = "general"
     verdict: Literal["", "approved", "rejected", "needs_changes"] = ""
+    attempt: int = -1
+    abandoned: bool = False
 
     @classmethod
     def from_row(cls, row: Row) -> Review:
@@ -379,7 +389,14 @@ class Review:
             reviewer_id=row["reviewer_id"],
             kind=row.get("review_type") or "general",
             verdict=row.get("verdict") or "",
+            attempt=row.get("attempt", -1),
+            abandoned=row.get("status") == "abandoned",
         )
+
+    def is_open_for(self, sortie: Sortie) -> bool:
+        """Whether its verdict is still to come, and would be about what the sortie's newest attempt made."""
+        waits = not self.verdict and not self.abandoned and sortie.id == self.sortie_id
+        return waits and self.attempt in (-1, sortie.attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,3 +33,12 @@ class ReviewCompleted(EventModel):
     verdict: Literal["approved", "rejected", "needs_changes"]
     feedback: str | None = None
     issues: ListOf[ReviewIssue] | None = None
+
+
+class ReviewAbandoned(EventModel):
+    """A review will get no verdict from this reviewer; somebody else may begin another one."""
+
+    review_id: Text
+    sortie_id: Text
+    reviewer_id: Text
+    reason: str

@@ -302,6 +302,34 @@ class TestAttempts:
         assert (world.sortie("s").blocked_by, world.sortie("s").blocked_reason) == ("t", "waits")
 
 
+class TestRework:
+    def sent_back(self, world: World, **plan: object) -> Sortie:
+        bring(world, "review")
+        world.append(reviews.start("r", world.sortie("s"), "b", now_ms=world.now))
+        world.append(
+            reviews.complete(
+                world.review("r"), world.sortie("s"), "needs_changes", reviewer_id="b", feedback="x", now_ms=world.now
+            )
+        )
+        return world.sortie("s")
+
+    def test_it_is_taken_up_once_even_by_somebody_without_a_lease(self, world: World) -> None:
+        sortie = self.sent_back(world)
+        assert sortie.awaits_rework
+        world.append(sorties.start(sortie, "a", now_ms=world.now))
+        under_way = world.sortie("s")
+        assert (under_way.awaits_rework, under_way.feedback) == (False, "x")
+        world.refused(lambda: sorties.start(under_way, "a", now_ms=world.now), TransitionRefused)
+
+    def test_handing_it_back_gives_no_attempt_away(self, world: World) -> None:
+        sortie = self.sent_back(world)
+        world.append(attempts.hand_back(sortie, by="fleet", now_ms=world.now, reason="gone"))
+        again = world.start("s", "b")
+        assert (again.attempt - again.attempt_base, again.feedback) == (1, "x")
+        world.append(sorties.fail(again, "b", error="boom", now_ms=world.now))
+        assert world.sortie("s").status == "failed"
+
+
 class TestReviews:
     def start(self, world: World) -> Sortie:
         sortie = bring(world, "review")
@@ -357,6 +385,53 @@ class TestReviews:
         world.refused(lambda: give(review, Sortie(id="s"), "approved", reviewer_id="b", now_ms=now), TransitionRefused)
         world.append(give(review, sortie, "approved", reviewer_id="b", now_ms=now))
         world.refused(lambda: give(world.review("r"), sortie, "approved", reviewer_id="b", now_ms=now), AlreadyEnded)
+
+
+    def test_a_cancelled_review_does_not_stand_in_the_way_of_the_next(self, world: World) -> None:
+        sortie = self.start(world)
+        world.append(sorties.cancel(sortie, by="ada", now_ms=world.now))
+        world.append(sorties.retry(world.sortie("s"), by="ada", now_ms=world.now))
+        world.append(sorties.complete(world.start("s", "a"), "a", DONE, now_ms=world.now))
+        old, fresh = world.review("r"), world.sortie("s")
+        assert not old.is_open_for(fresh)
+        world.refused(lambda: reviews.complete(old, fresh, "approved", reviewer_id="b", now_ms=0), TransitionRefused)
+        world.append(reviews.start("r2", fresh, "b", others=[old], now_ms=world.now))
+        assert world.review("r2").is_open_for(fresh)
+
+    def test_somebody_else_goes_on_when_the_reviewer_is_gone(self, world: World) -> None:
+        sortie = self.start(world)
+        world.append(reviews.abandon(world.review("r"), now_ms=world.now, reason="b is gone"))
+        assert reviews.abandon(world.review("r"), now_ms=world.now, reason="again") == []
+        world.append(reviews.start("r2", sortie, "a", others=[world.review("r")], now_ms=world.now))
+        world.refused(
+            lambda: reviews.complete(world.review("r"), sortie, "approved", reviewer_id="b", now_ms=0), AlreadyEnded
+        )
+        world.append(reviews.complete(world.review("r2"), sortie, "approved", reviewer_id="a", now_ms=world.now))
+        assert world.sortie("s").status == "completed"
+
+    def test_a_result_that_was_not_a_success_is_not_reviewed(self, world: World) -> None:
+        sortie = bring(world, "in_progress")
+        failed = {"success": False}
+        world.refused(lambda: sorties.request_review(sortie, "a", now_ms=world.now, result=failed), InputRefused)
+        world.refused(lambda: sorties.request_review(sortie, "a", now_ms=world.now, result={"x": 1}), InputRefused)
+
+
+def test_whom_it_was_meant_for_is_known_while_somebody_has_it(world: World) -> None:
+    world.register("a", pool="builder")
+    other = world.register("b")
+    world.append(sorties.create("s", title="x", assigned_to="builder", now_ms=world.now))
+    assigned = world.assign("s", "a")
+    assert assigned.meant_for == "builder"
+    world.refused(lambda: sorties.assign(assigned, other, by="ada", now_ms=world.now), NotAssigned)
+
+
+def test_one_that_was_freed_of_its_addressee_is_for_everybody(world: World) -> None:
+    world.register("a", pool="builder")
+    other = world.register("b")
+    sortie = world.new_sortie("s", assigned_to="builder")
+    world.append(sorties.update(sortie, {"assigned_to": None}, now_ms=world.now))
+    world.append(sorties.assign(world.assign("s", "a"), other, by="ada", now_ms=world.now))
+    assert world.sortie("s").assigned_to == "b"
 
 
 def test_a_plan_survives_its_metadata() -> None:
