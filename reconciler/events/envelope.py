@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
+from msgspec import Struct
+
 from reconciler.ids import uuid7
 
 StreamType = Literal["specialist", "squawk", "ctk", "sortie", "mission", "checkpoint", "fleet", "system", "service"]
@@ -74,9 +76,11 @@ class NewEvent:
     occurred_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A recorded event. Times are Unix milliseconds UTC; `hash` chains over the previous event's."""
+class Event(Struct, frozen=True):
+    """A recorded event. Times are Unix milliseconds UTC; `hash` chains over the previous event's.
+
+    A struct and not a dataclass: a replay makes millions of these, and this is ten times as fast.
+    """
 
     sequence_number: int
     event_id: UUID
