@@ -40,7 +40,7 @@ TYPES: Mapping[str, EventType] = dict(
         *_family(
             "service",
             "service",
-            """service_defined service_removed service_stop_requested service_start_requested action_intended
+            """service_defined service_removed service_reverted service_stop_requested service_start_requested action_intended
             action_failed action_skipped container_created container_started container_stopped container_exited
             container_removed container_vanished container_found container_updated container_renamed container_adopted
             container_paused container_health_changed container_drifted job_completed backoff_started backoff_reset
@@ -50,7 +50,8 @@ TYPES: Mapping[str, EventType] = dict(
             "fleet",
             "fleet",
             """revision_accepted revision_rejected revision_reverted apply_started apply_completed plan_confirmed
-            plan_refused network_created network_removed volume_created image_pulled image_built handler_notified
+            plan_refused network_created network_removed network_vanished
+            volume_created volume_vanished image_pulled image_built handler_notified
             handler_completed handler_failed resource_suspended resource_resumed drift_ignored resource_moved""",
         ),
         *_family(

@@ -65,6 +65,8 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "network_created": lambda d: f"network {d['engine_name']} was created",
     "network_removed": lambda d: f"network {d['engine_name']} was removed",
     "volume_created": lambda d: f"volume {d['engine_name']} was created",
+    "network_vanished": lambda d: f"network {d['engine_name']} is gone; Fleet did not remove it",
+    "volume_vanished": lambda d: f"volume {d['engine_name']} is gone; Fleet did not remove it",
     "image_pulled": lambda d: f"image {d['image']} was pulled ({d['image_id'][:19]})",
     "image_built": lambda d: f"image {d['image']} was built ({d['image_id'][:19]})",
     "handler_notified": lambda d: f"handler {d['handler']} was notified by service/{d['service']}",
@@ -75,6 +77,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "resource_moved": lambda d: f"{d['from_resource']} became {d['to_resource']}",
     "service_defined": lambda d: f"service/{d['service']} was defined ({d['digest']})",
     "service_removed": lambda d: f"service/{d['service']} left the fleet",
+    "service_reverted": lambda d: f"service/{d['service']} went back to {d['to_digest']}: {d['why']}",
     "service_stop_requested": lambda d: f"service/{d['service']} was asked to stop",
     "service_start_requested": lambda d: f"service/{d['service']} was asked to start",
     "action_intended": lambda d: (

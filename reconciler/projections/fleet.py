@@ -125,7 +125,7 @@ def _(event: Event, rows: Rows) -> None:
     _shared(event, rows, "networks", name, {"network": name, "engine_name": event.data["engine_name"]})
 
 
-@folds("network_removed")
+@folds("network_removed", "network_vanished")
 def _(event: Event, rows: Rows) -> None:
     rows.delete("networks", event.data["network"])
     settle(event, rows)
@@ -135,6 +135,11 @@ def _(event: Event, rows: Rows) -> None:
 def _(event: Event, rows: Rows) -> None:
     name = event.data["volume"]
     _shared(event, rows, "volumes", name, {"volume": name, "engine_name": event.data["engine_name"]})
+
+
+@folds("volume_vanished")
+def _(event: Event, rows: Rows) -> None:
+    rows.delete("volumes", event.data["volume"])
 
 
 @folds("image_pulled", "image_built")

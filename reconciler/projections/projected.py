@@ -62,7 +62,11 @@ class ProjectedContainer(Struct, frozen=True):
 
 
 class ProjectedService(Struct, frozen=True, dict=True):
-    """A service as it was last defined. `definition` is decoded when first asked for."""
+    """A service as it was last defined. `definition` is decoded when first asked for.
+
+    `reverted` is the digest of a definition that was tried and taken back: it is not tried again until it is edited or a
+    person asks for the service.
+    """
 
     name: str
     document: dict[str, Any]
@@ -70,6 +74,7 @@ class ProjectedService(Struct, frozen=True, dict=True):
     wanted: Literal["up", "down"] = "up"
     revision: int | None = None
     defined_at: int = 0
+    reverted: str | None = None
 
     @cached_property
     def definition(self) -> ServiceSpec:
@@ -204,6 +209,7 @@ def _service(name: str, row: Row) -> ProjectedService:
         wanted=row["wanted"],
         revision=row["revision"],
         defined_at=row["defined_at"],
+        reverted=row.get("reverted"),
     )
 
 

@@ -46,11 +46,26 @@ def _(event: Event, rows: Rows) -> None:
                 "revision": data.get("revision"),
                 "wanted": before["wanted"] if before else "up",
                 "defined_at": event.occurred_at,
+                "reverted": None,
             },
         ),
     )
     rows.put("definitions", digest, stamped(event, {"digest": digest, "service": name, "definition": definition}))
     settle(event, rows)
+
+
+@folds("service_reverted")
+def _(event: Event, rows: Rows) -> None:
+    data = event.data
+    row = rows.get("services", data["service"])
+    if row is not None:
+        good = {"definition": data["definition"], "digest": data["to_digest"], "reverted": data["digest"]}
+        rows.put("services", data["service"], stamped(event, {**row, **good}))
+        rows.put(
+            "definitions",
+            data["to_digest"],
+            stamped(event, {"digest": data["to_digest"], "service": data["service"], "definition": data["definition"]}),
+        )
 
 
 @folds("service_removed")
@@ -70,7 +85,8 @@ def _(event: Event, rows: Rows) -> None:
     if row is None:
         return
     wanted = "down" if event.event_type == "service_stop_requested" else "up"
-    rows.put("services", name, stamped(event, {**row, "wanted": wanted}))
+    reverted = None if wanted == "up" else row.get("reverted")
+    rows.put("services", name, stamped(event, {**row, "wanted": wanted, "reverted": reverted}))
     if wanted == "up":
         # A person asked: waiting out a back-off, or having given up, no longer holds.
         _forget_backoffs(rows, name)

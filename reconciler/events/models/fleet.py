@@ -116,11 +116,21 @@ class NetworkRemoved(_Network):
     """Fleet removed a network."""
 
 
-class VolumeCreated(EventModel):
-    """Fleet made a volume."""
+class NetworkVanished(_Network):
+    """A network is gone and Fleet did not remove it."""
 
+
+class _Volume(EventModel):
     volume: Text
     engine_name: Text
+
+
+class VolumeCreated(_Volume):
+    """Fleet made a volume."""
+
+
+class VolumeVanished(_Volume):
+    """A volume is gone; Fleet never removes any."""
 
 
 class ImagePulled(EventModel):

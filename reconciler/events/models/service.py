@@ -41,6 +41,17 @@ class ServiceRemoved(EventModel):
     service: Text
 
 
+class ServiceReverted(EventModel):
+    """A definition never became healthy; `to_digest`, the last good one, holds again until the block is edited."""
+
+    service: Text
+    digest: Text
+    to_digest: Text
+    definition: Document
+    why: str
+    intent_id: Text | None = None
+
+
 class ServiceStopRequested(EventModel):
     """Somebody wants the service down until further notice."""
 
@@ -123,12 +134,14 @@ class ContainerStarted(_Container):
     """A container runs. `external` says that something other than Fleet started it."""
 
     external: bool = False
+    intent_id: Text | None = None
 
 
 class ContainerStopped(_Container):
     """Fleet stopped a container."""
 
     exit_code: int | None = None
+    intent_id: Text | None = None
 
 
 class ContainerExited(_Container):
@@ -141,6 +154,8 @@ class ContainerExited(_Container):
 
 class ContainerRemoved(_Container):
     """Fleet removed a container."""
+
+    intent_id: Text | None = None
 
 
 class ContainerVanished(_Container):

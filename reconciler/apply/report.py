@@ -1,0 +1,38 @@
+"""Progress: what is told, while a plan is carried out, to whoever watches.
+
+A reporter is told and never asked. It may be called from several threads, one call at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from reconciler.plan.model import AnyAction
+
+ActionState = Literal["waiting", "running", "done", "failed", "skipped"]
+GateState = Literal["waiting", "open", "failed"]
+
+
+class Reporter(Protocol):
+    """What the executor tells while it works."""
+
+    def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
+        """An action of the plan changed its state.
+
+        Args:
+            detail: an error, why it was skipped, or what it is doing; never a secret.
+            seconds: how long it has taken so far.
+        """
+
+    def on_gate(self, service: str, gate: str, state: GateState, detail: str = "", seconds: float = 0.0) -> None:
+        """A service is waited for: `gate` is `healthy`, `started` or `completed`."""
+
+
+class Silent:
+    """A reporter that tells nobody."""
+
+    def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
+        pass
+
+    def on_gate(self, service: str, gate: str, state: GateState, detail: str = "", seconds: float = 0.0) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""The cycle: look at the file, the log and the world; if they differ, make them agree."""

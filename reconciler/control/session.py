@@ -1,0 +1,167 @@
+"""A session: one project, its log, its runtime, and in whose name things are done. Everything is opened when first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.events.envelope import Cause, Source
+from reconciler.paths import project_hash
+from reconciler.spec.location import database_path
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from reconciler.projections.store import Store
+    from reconciler.runtime.model import ContainerRuntime
+    from reconciler.spec.desired import DatabaseSettings
+    from reconciler.spec.load import LoadOptions
+
+
+class ProjectValues(Protocol):
+    """What the command line, the API and tests know about a project."""
+
+    @property
+    def file(self) -> Path: ...
+    @property
+    def directory(self) -> Path: ...
+    @property
+    def env(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, str]: ...
+    @property
+    def var_files(self) -> tuple[Path, ...]: ...
+    @property
+    def profiles(self) -> tuple[str, ...]: ...
+    @property
+    def database(self) -> str: ...
+
+
+class Session:
+    """Everything that one run of the cycle works with. A context manager; closing it closes the log.
+
+    Attributes:
+        file: the fleet file.
+        directory: the project's folder.
+        project: its hash, the mark of ownership.
+        database: where the log is, or would be.
+    """
+
+    def __init__(
+        self,
+        project: ProjectValues,
+        *,
+        source: Source = "cli",
+        runtime: ContainerRuntime | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._values = project
+        self._source = source
+        self._runtime = runtime
+        self._store: Store | None = None
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.file = project.file
+        self.directory = project.directory
+        self.project = project_hash(project.directory)
+        self.database = database_path(project.directory, project.file, flag=project.database, environ=self.environ)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the log, if it was opened."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @cached_property
+    def cause(self) -> Cause:
+        """In whose name this session records. Asks git, so only those who record should ask for it."""
+        from reconciler.control.provenance import cause_of
+
+        return cause_of(self.file, source=self._source, environ=self.environ)
+
+    @property
+    def runtime(self) -> ContainerRuntime:
+        """The container engine.
+
+        Raises:
+            ToolMissing: when there is no Podman.
+            RuntimeUnreachable: when it does not answer.
+        """
+        if self._runtime is None:
+            from reconciler.runtime.podman import Podman
+
+            self._runtime = Podman.connect(self.environ)
+        return self._runtime
+
+    @property
+    def store(self) -> Store | None:
+        """The log, opened for reading only unless `writable` was called; None when nothing was ever recorded.
+
+        Raises:
+            LogUnusable: when there is one that cannot be read.
+        """
+        if self._store is None and self.database.exists():
+            from reconciler.projections.store import open_store
+
+            self._store = open_store(self.database, mode="read")
+        return self._store
+
+    def writable(self, settings: DatabaseSettings | None = None) -> Store:
+        """The log, opened for writing; made if there is none, with the key that secrets' digests need.
+
+        Raises:
+            LogUnusable: when it cannot be written.
+        """
+        from reconciler.projections.store import open_store
+        from reconciler.spec.desired import DatabaseSettings
+        from reconciler.spec.secrets import make_key
+
+        if self._store is not None and self._writing:
+            return self._store
+        self.close()
+        self._store = open_store(self.database, mode="write", settings=settings or DatabaseSettings())
+        self._writing = True
+        make_key(self.database.parent)
+        return self._store
+
+    _writing = False
+
+    def load_options(self) -> LoadOptions:
+        """How the file is to be read."""
+        from reconciler.spec.load import LoadOptions
+        from reconciler.spec.secrets import read_key
+
+        return LoadOptions(
+            env=self._values.env,
+            variables=self._values.variables,
+            var_files=self._values.var_files,
+            profiles=self._values.profiles,
+            environ=self.environ,
+            key=read_key(self.database.parent),
+        )
+
+
+def open_session(
+    project: ProjectValues,
+    *,
+    source: Source = "cli",
+    runtime: ContainerRuntime | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Session:
+    """A session about a project. Touches nothing by itself.
+
+    Args:
+        runtime: instead of the Podman that the environment names.
+        environ: instead of this process's own environment.
+    """
+    return Session(project, source=source, runtime=runtime, environ=environ)
