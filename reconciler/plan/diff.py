@@ -24,10 +24,11 @@ from reconciler.projections.projected import Projected
 from reconciler.spec.desired import Desired, to_document
 from reconciler.spec.roles import definition_digest, digest_of
 
+_EVERYTHING = PlanOptions()
 _DECLARED = Reason("declared", "new in the file")
 
 
-def diff(desired: Desired, projected: Projected, options: PlanOptions = PlanOptions()) -> Plan:
+def diff(desired: Desired, projected: Projected, options: PlanOptions = _EVERYTHING) -> Plan:
     """What has to be done so that `projected` becomes `desired`. Same input, same plan, byte for byte."""
     actions: list[AnyAction] = []
     unchanged: list[Unchanged] = []

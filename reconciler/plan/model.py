@@ -55,12 +55,15 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 class Need(msgspec.Struct, frozen=True, omit_defaults=True):
     """An edge of the plan's graph: the action waits until `action` is done and, for a service, its gate is open.
 
-    `action` is empty when only the gate counts (the service itself needs nothing done).
+    `action` is empty when only the gate counts (the service itself needs nothing done). `replica` narrows the gate to one
+    replica, 0 means all of them: while replicas are replaced in turn, the next waits for the one before it and not for
+    those that are still to come.
     """
 
     action: str = ""
     service: str = ""
     gate: Gate | Literal[""] = ""
+    replica: int = 0
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -108,6 +111,13 @@ class DefineService(Action, tag="define_service", frozen=True, omit_defaults=Tru
 
     definition: ServiceSpec
     digest: str
+
+
+class MoveService(Action, tag="move_service", frozen=True, omit_defaults=True, kw_only=True):
+    """Record that a service has another name now (`moved:`), before anything else is done about it."""
+
+    from_service: str
+    service: str
 
 
 class CreateContainer(Action, tag="create_container", frozen=True, omit_defaults=True, kw_only=True):
@@ -213,6 +223,7 @@ AnyAction = (
     | CreateVolume
     | PullImage
     | BuildImage
+    | MoveService
     | DefineService
     | CreateContainer
     | StartContainer
@@ -245,7 +256,10 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Resources by what happens to them, destructive ones first in every rendering."""
+    """Resources by what happens to them, destructive ones first in every rendering.
+
+    Each resource is counted once, under the strongest thing that happens to it, so that the numbers add up.
+    """
 
     replace: int = 0
     delete: int = 0
@@ -256,6 +270,8 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
     restart: int = 0
     adopt: int = 0
     run: int = 0
+    prepare: int = 0
+    record: int = 0
     unchanged: int = 0
 
 
@@ -291,14 +307,34 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return not self.actions
 
 
+class Adoption(msgspec.Struct, frozen=True):
+    """A container that runs already and is to become this replica, if the log knows none for it."""
+
+    service: str
+    container_id: str
+    name: str
+    replica: int = 1
+
+
 class PlanOptions(msgspec.Struct, frozen=True):
-    """What narrows a plan. Addresses may be bare names; empty means everything."""
+    """What narrows a plan, and what it may depend on beside the file and the log.
+
+    Attributes:
+        targets, exclude: addresses (`service/web`, `service/web/2`) or bare names; empty targets mean everything.
+        tags, skip_tags: services by their tags.
+        restart: addresses whose running containers are to be restarted.
+        adopt: containers to take over in place of making new ones.
+        images: local image ids by reference, of those that are there.
+        now_ms: the time that suspensions and back-offs are measured by.
+        heal: whether what somebody else changed is put right, or only told.
+    """
 
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+    adopt: tuple[Adoption, ...] = ()
     images: dict[str, str] = {}
     now_ms: int = 0
     heal: bool = True
@@ -325,7 +361,7 @@ def verb_of(action: AnyAction) -> Verb:
             return "adopt"
         case RunHandler():
             return "run"
-        case DefineService() | ForgetService():
+        case DefineService() | ForgetService() | MoveService():
             return "record"
         case CreateNetwork() | CreateVolume() | PullImage() | BuildImage() | RemoveNetwork():
             return "prepare"

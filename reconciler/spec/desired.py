@@ -381,6 +381,7 @@ class Desired(Value, frozen=True):
         name: the fleet's name, lower case, used in engine names.
         project: the project's hash, the mark of ownership.
         moved: old resource address to new one (`service/a` to `service/b`).
+        inactive: services that the file declares for profiles which are not chosen; what runs of them is left alone.
     """
 
     name: str
@@ -394,6 +395,7 @@ class Desired(Value, frozen=True):
     specialists: dict[str, SpecialistSpec] = {}
     missions: dict[str, MissionSpec] = {}
     moved: dict[str, str] = {}
+    inactive: tuple[str, ...] = ()
     notifications: tuple[Notification, ...] = ()
     reconcile: ReconcileSettings = ReconcileSettings()
     database: DatabaseSettings = DatabaseSettings()
