@@ -74,6 +74,13 @@ def _(event: Event, rows: Rows) -> None:
     rows.put("usage", data["specialist_id"], stamped(event, {**usage, **added}))
 
 
+@folds("budget_exhausted")
+def _(event: Event, rows: Rows) -> None:
+    specialist_id = event.data["specialist_id"]
+    usage = usage_row(event, rows, specialist_id)
+    rows.put("usage", specialist_id, stamped(event, {**usage, "exhausted": event.data["budget"]}))
+
+
 @folds("budget_reset")
 def _(event: Event, rows: Rows) -> None:
     specialist_id = event.data["specialist_id"]
@@ -93,6 +100,7 @@ def _no_usage(event: Event, specialist_id: str) -> Row:
         "tokens": 0,
         "cost_usd": 0.0,
         "since": event.occurred_at,
+        "exhausted": "",
     }
 
 
@@ -100,7 +108,8 @@ def count_start(event: Event, rows: Rows, specialist_id: str) -> None:
     """Add a start to the specialist's last hour; older ones are dropped, so the list stays short."""
     usage = usage_row(event, rows, specialist_id)
     recent = [start for start in usage["starts"] if start > event.occurred_at - HOUR_MS]
-    rows.put("usage", specialist_id, stamped(event, {**usage, "starts": [*recent, event.occurred_at]}))
+    started = {"starts": [*recent, event.occurred_at], "exhausted": ""}
+    rows.put("usage", specialist_id, stamped(event, {**usage, **started}))
 
 
 def occupy(event: Event, rows: Rows, specialist_id: str, sortie_id: str) -> None:

@@ -11,7 +11,9 @@ from reconciler.projections.rows import Rows
 def _(event: Event, rows: Rows) -> None:
     row = rows.get("messages", event.data["message_id"])
     if row is not None and row["status"] == "read":
-        rows.put("messages", row["id"], stamped(event, {**row, "status": "pending", "read_at": None}))
+        # Its place is a new one: a reader whose cursor has passed the old one would never see it.
+        waits = {"status": "pending", "read_at": None, "sequence": event.sequence_number}
+        rows.put("messages", row["id"], stamped(event, {**row, **waits}))
 
 
 @folds("artifact_recorded")

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from reconciler.events.envelope import NewEvent
 from reconciler.spec.desired import Budget
 from reconciler.work import budgets
+from reconciler.work.attempts import hand_back
 from reconciler.work.graph import readiness
 from reconciler.work.locks import is_glob, normalize, overlaps
 from reconciler.work.refusals import InputRefused
@@ -81,11 +82,12 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is given out, what waits and why, and whose budget stood in the way."""
+    """What is given out, what waits and why, whose budget stood in the way, and what goes back to the pool."""
 
     assignments: tuple[Assignment, ...]
     waiting: tuple[Waiting, ...]
     exhausted: Mapping[str, budgets.Spent]
+    returned: tuple[Sortie, ...] = ()
 
 
 class _Files:
@@ -130,6 +132,7 @@ class _Pool:
     def __init__(self, situation: Situation, busy: Sequence[Sortie]) -> None:
         now = situation.now_ms
         self.known = [s for s in situation.specialists if s.status not in ("inactive", "completed")]
+        self._by_id = {s.id: s for s in self.known}
         self.spent: dict[str, budgets.Spent] = {}
         self.free: dict[str, Specialist] = {}
         working = {sortie.assigned_to for sortie in busy}
@@ -144,6 +147,12 @@ class _Pool:
             else:
                 self.free[specialist.id] = specialist
         self._able: dict[tuple[frozenset[str], str], tuple[Specialist, ...]] = {}
+
+    def takes_no_more(self, specialist_id: str) -> bool:
+        """It is not there, drains, or has used up a budget that does not free itself."""
+        found = self._by_id.get(specialist_id)
+        spent = self.spent.get(specialist_id)
+        return found is None or found.draining or (spent is not None and spent.free_at is None)
 
     def able(self, requires: frozenset[str], meant_for: str) -> tuple[Specialist, ...]:
         """Known specialists, free or not, that could do it."""
@@ -177,16 +186,21 @@ def decide(situation: Situation) -> Decision:
             running[sortie.mission_id] = running.get(sortie.mission_id, 0) + 1
     assignments: list[Assignment] = _reviews(situation, kinds.reviewed, pool)
     waiting: list[Waiting] = []
+    returned: list[Sortie] = []
     for sortie in kinds.waiting:
+        if sortie.awaits_rework and pool.takes_no_more(sortie.assigned_to or ""):
+            returned.append(sortie)
+            continue
         why = _must_wait(sortie, situation, statuses, running)
         if why is None:
-            give = _give if sortie.status == "pending" else _rework
-            why = give(sortie, pool, files, assignments)
+            why = (
+                _rework(sortie, pool, assignments) if sortie.awaits_rework else _give(sortie, pool, files, assignments)
+            )
         if why is not None:
             waiting.append(why)
         elif sortie.mission_id:
             running[sortie.mission_id] = running.get(sortie.mission_id, 0) + 1
-    return Decision(tuple(assignments), tuple(waiting), pool.spent)
+    return Decision(tuple(assignments), tuple(waiting), pool.spent, tuple(returned))
 
 
 def _sort(situation: Situation) -> _Sorted:
@@ -292,7 +306,7 @@ def _nobody(requires: frozenset[str], meant_for: str) -> str:
     return f"no specialist{able_to}" + (f" answers to {meant_for}" if meant_for else " is registered")
 
 
-def _rework(sortie: Sortie, pool: _Pool, files: _Files, assignments: list[Assignment]) -> Waiting | None:
+def _rework(sortie: Sortie, pool: _Pool, assignments: list[Assignment]) -> Waiting | None:
     """What a review sent back goes to whoever did it: it is known there, and its files are still in use by it."""
     worker = pool.free.pop(sortie.assigned_to or "", None)
     if worker is None:
@@ -309,21 +323,30 @@ def _reviews(situation: Situation, reviewed: Sequence[Sortie], pool: _Pool) -> l
     given: list[Assignment] = []
     open_ones = (s for s in reviewed if s.plan.review_by and s.id not in situation.reviewing)
     for sortie in sorted(open_ones, key=lambda s: (s.created_at, s.id)):
-        able = [s for s in pool.free.values() if s.answers_to(sortie.plan.review_by)]
-        chosen = next((s for s in able if s.id != sortie.assigned_to), able[0] if able else None)
+        able = [s for s in pool.known if s.answers_to(sortie.plan.review_by) and not pool.takes_no_more(s.id)]
+        others = [s for s in able if s.id != sortie.assigned_to]
+        chosen = next((s for s in others or able if s.id in pool.free), None)
         if chosen is not None:
             del pool.free[chosen.id]
             given.append(Assignment(sortie, chosen, "review"))
     return given
 
 
-def events(decision: Decision, known: Mapping[str, str], *, now_ms: int, by: str = "fleet") -> list[NewEvent]:
-    """The decision as events: assignments of work, reasons that changed, budgets that stood in the way.
+def events(
+    decision: Decision,
+    known: Mapping[str, str],
+    *,
+    now_ms: int,
+    by: str = "fleet",
+    usage: Mapping[str, Usage] | None = None,
+) -> list[NewEvent]:
+    """The decision as events: assignments of work, what goes back, reasons that changed, budgets that stood in the way.
 
     Reviews and rework begin when their specialist takes them up, so they give no event here.
 
     Args:
         known: the reason text that was last recorded for each sortie; the same reason is not recorded twice.
+        usage: by specialist id; a budget that is known there to be used up is not recorded twice either.
     """
     made: list[NewEvent] = []
     for assignment in decision.assignments:
@@ -335,9 +358,14 @@ def events(decision: Decision, known: Mapping[str, str], *, now_ms: int, by: str
                 now_ms=now_ms,
                 candidates=[assignment.specialist.id],
             )
+    for sortie in decision.returned:
+        why = f"{sortie.assigned_to} takes nothing more"
+        made += hand_back(sortie, by=by, now_ms=now_ms, reason=why)
     for wait in decision.waiting:
         if known.get(wait.sortie_id) != wait.text:
             data = {"sortie_id": wait.sortie_id, "reason": wait.text}
             made.append(NewEvent("dispatch_rejected", "sortie", wait.sortie_id, data, occurred_at=now_ms))
-    made += [budgets.exhausted_event(who, found, now_ms) for who, found in sorted(decision.exhausted.items())]
+    for who, found in sorted(decision.exhausted.items()):
+        if (usage or {}).get(who, Usage()).exhausted != found.budget:
+            made.append(budgets.exhausted_event(who, found, now_ms))
     return made

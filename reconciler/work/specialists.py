@@ -12,8 +12,9 @@ from typing import Any, Literal
 from reconciler.events.envelope import NewEvent
 from reconciler.work import attempts
 from reconciler.work import locks as lock_commands
+from reconciler.work import reviews as review_commands
 from reconciler.work.refusals import AlreadyEnded, InputRefused, TransitionRefused
-from reconciler.work.state import FileLock, Sortie, Specialist, iso
+from reconciler.work.state import FileLock, Review, Sortie, Specialist, iso
 
 STALE_AFTER_MS = 60_000
 
@@ -115,11 +116,13 @@ def sweep(
     *,
     now_ms: int,
     timeouts_ms: Mapping[str, int] | None = None,
+    reviews: Sequence[Review] = (),
 ) -> list[NewEvent]:
     """What time alone brings about: silent specialists become inactive, what they held goes back, leases and locks end.
 
     Args:
         timeouts_ms: heartbeat time-out by pool name, where it differs from 60 s.
+        reviews: those without a verdict; one whose reviewer is gone is given up.
     """
     events: list[NewEvent] = []
     gone: set[str] = set()
@@ -148,6 +151,9 @@ def sweep(
             events.append(lock_commands.released_event(lock, "crash", now_ms))
         else:
             events += lock_commands.expire(lock, now_ms=now_ms)
+    for review in reviews:
+        if review.reviewer_id in gone:
+            events += review_commands.abandon(review, now_ms=now_ms, reason=f"{review.reviewer_id} is gone")
     return events
 
 
@@ -164,7 +170,13 @@ def drain(specialist: Specialist, *, by: str, now_ms: int) -> list[NewEvent]:
 
 
 def deactivate(
-    specialist: Specialist, sorties: Sequence[Sortie], locks: Sequence[FileLock], *, by: str, now_ms: int
+    specialist: Specialist,
+    sorties: Sequence[Sortie],
+    locks: Sequence[FileLock],
+    *,
+    by: str,
+    now_ms: int,
+    reviews: Sequence[Review] = (),
 ) -> list[NewEvent]:
     """Take a specialist out of service at once: its sorties go back to the pool, its locks are released.
 
@@ -176,7 +188,7 @@ def deactivate(
     if specialist.status == "inactive":
         raise TransitionRefused(f"specialist {specialist.id} is inactive already")
     return [
-        *_leave(specialist, sorties, locks, by=by, now_ms=now_ms, why=f"{specialist.id} was taken out of service"),
+        *_leave(specialist, sorties, locks, reviews, by, now_ms, f"{specialist.id} was taken out of service"),
         _event(
             specialist.id,
             "specialist_deactivated",
@@ -197,6 +209,7 @@ def complete(
     final_checkpoint: Sequence[NewEvent] = (),
     final_checkpoint_id: str | None = None,
     summary: str = "",
+    reviews: Sequence[Review] = (),
 ) -> list[NewEvent]:
     """End a specialist: its final checkpoint is taken, its sorties handed back, its locks released.
 
@@ -209,7 +222,7 @@ def complete(
     _check_known(specialist)
     return [
         *final_checkpoint,
-        *_leave(specialist, sorties, locks, by=specialist.id, now_ms=now_ms, why=f"{specialist.id} has completed"),
+        *_leave(specialist, sorties, locks, reviews, specialist.id, now_ms, f"{specialist.id} has completed"),
         _event(
             specialist.id,
             "specialist_completed",
@@ -226,12 +239,15 @@ def _leave(
     specialist: Specialist,
     sorties: Sequence[Sortie],
     locks: Sequence[FileLock],
-    *,
+    reviews: Sequence[Review],
     by: str,
     now_ms: int,
     why: str,
 ) -> list[NewEvent]:
     events: list[NewEvent] = []
+    for review in reviews:
+        if review.reviewer_id == specialist.id:
+            events += review_commands.abandon(review, now_ms=now_ms, reason=why)
     for sortie in sorties:
         if sortie.assigned_to == specialist.id and sortie.status in ("assigned", "in_progress", "blocked"):
             events += attempts.hand_back(sortie, by=by, now_ms=now_ms, reason=why)

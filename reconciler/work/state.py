@@ -401,13 +401,17 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a specialist has used since `since`: starts of the last hour, and totals."""
+    """What a specialist has used since `since`: starts of the last hour, and totals.
+
+    `exhausted` is the limit that was recorded as used up, until the next start.
+    """
 
     starts: tuple[int, ...] = ()
     wall_ms: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
     since: int = 0
+    exhausted: str = ""
 
     @classmethod
     def from_row(cls, row: Row | None) -> Usage:
@@ -420,4 +424,5 @@ class Usage:
             tokens=row.get("tokens") or 0,
             cost_usd=row.get("cost_usd") or 0.0,
             since=row.get("since") or 0,
+            exhausted=row.get("exhausted") or "",
         )

@@ -386,7 +386,6 @@ class TestReviews:
         world.append(give(review, sortie, "approved", reviewer_id="b", now_ms=now))
         world.refused(lambda: give(world.review("r"), sortie, "approved", reviewer_id="b", now_ms=now), AlreadyEnded)
 
-
     def test_a_cancelled_review_does_not_stand_in_the_way_of_the_next(self, world: World) -> None:
         sortie = self.start(world)
         world.append(sorties.cancel(sortie, by="ada", now_ms=world.now))
