@@ -81,6 +81,11 @@ def local_time(milliseconds: int | None) -> str:
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def short_local_time(milliseconds: int) -> str:
+    """Local time without the year, `11-24 12:04:19`, for lists that must fit 80 columns."""
+    return local_time(milliseconds)[5:]
+
+
 def utc_time(milliseconds: int | None) -> str | None:
     """ISO 8601 UTC with milliseconds, for JSON."""
     if not milliseconds:

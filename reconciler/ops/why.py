@@ -2,12 +2,13 @@
 
 Every event names the one that led to it. A container's row names the event that last changed it; from there the chain
 is walked to its root: an edit with its author and commit, a person's command, or something that happened to the
-container from outside.
+container from outside. What was merely seen (a verdict of the health check, say) has no cause in the log; the story
+then goes on with what happened to the same container before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -15,9 +16,16 @@ from uuid import UUID
 from reconciler.errors import NotFound
 from reconciler.events.envelope import Event
 from reconciler.events.sentences import sentence
-from reconciler.projections.rows import Rows
+from reconciler.projections.rows import Row, Rows
 
 _LONGEST_CHAIN = 100
+
+# What stands in the way of a change that was decided; newer than a container's last change, it is the better answer.
+_TROUBLE = frozenset({"action_failed", "action_skipped", "backoff_started", "restart_abandoned"})
+
+# Tables of resources that have an address but no stream of their own.
+_SHARED_TABLES = {"network": "networks", "volume": "volumes", "image": "images"}
+_STREAMS = frozenset({"service", "fleet", "specialist", "mission", "sortie", "checkpoint"})
 
 
 class EventLookup(Protocol):
@@ -59,46 +67,83 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
     """One story for each replica of a service, or for the one that was named; read-only.
 
     Args:
-        resource: `service/web`, `service/web/2`, `network/default`, or a bare service name.
+        resource: `service/web`, `service/web/2`, `network/default`, or a bare name where it is unambiguous.
 
     Raises:
-        NotFound: when the log knows nothing of the resource; lists what it knows.
+        NotFound: when the log knows nothing of the resource, or a bare name means several; lists what there is.
     """
-    address = resource if "/" in resource else f"service/{resource}"
-    kind, _, name = address.partition("/")
-    starts = list(_starts(store, kind, name))
+    kind, name = _address(store.rows(), resource)
+    if kind == "service":
+        starts = list(_replicas(store, name))
+    elif kind in _SHARED_TABLES:
+        starts = list(_shared(store, kind, name))
+    else:
+        last = _newest(store, kind, name.replace("/", "_")) or _newest(store, kind, name)
+        starts = [(f"{kind}/{name}", last)] if last is not None else []
     if not starts:
         known = sorted(f"service/{key}" for key, _ in store.rows().scan("services"))
         listed = f"known: {', '.join(known)}" if known else "nothing has been applied yet: fleet apply"
-        raise NotFound(f"the log knows nothing of {address}", hint=listed)
+        raise NotFound(f"the log knows nothing of {kind}/{name}", hint=listed)
     return tuple(_story(store, address, event) for address, event in starts)
 
 
-def _starts(store: EventLookup, kind: str, name: str) -> Iterator[tuple[str, Event]]:
-    """The last change of each replica, or of the resource itself where it has no containers."""
-    if kind == "service":
-        service, _, replica = name.partition("/")
-        found = False
-        for _, row in store.rows().scan("containers"):
-            if row["service"] != service or (replica and str(row["replica"]) != replica):
-                continue
+def _address(rows: Rows, resource: str) -> tuple[str, str]:
+    """Kind and name. `web` and `web/2` are found among all kinds, services first come when nothing is found."""
+    kind, slash, name = resource.partition("/")
+    if slash and (kind in _SHARED_TABLES or kind in _STREAMS):
+        return kind, name
+    found = [(other, resource) for other, table in _SHARED_TABLES.items() if rows.get(table, resource) is not None]
+    if rows.get("services", kind) is not None:
+        found.insert(0, ("service", resource))
+    if len(found) > 1:
+        listed = ", ".join(f"{other}/{name}" for other, name in found)
+        raise NotFound(f"{resource!r} means more than one resource", hint=f"say which: {listed}")
+    return found[0] if found else ("service", resource)
+
+
+def _replicas(store: EventLookup, name: str) -> Iterator[tuple[str, Event]]:
+    """The last change of each replica, or of the service itself where it has no containers."""
+    service, _, replica = name.partition("/")
+    trouble = _trouble(store, service)
+    containers = [
+        row
+        for _, row in store.rows().scan("containers")
+        if row["service"] == service and replica in ("", str(row["replica"]))
+    ]
+    for row in containers:
+        event = store.event(UUID(row["cause_event"]))
+        later = trouble.get(row["replica"])
+        if later is not None and (event is None or later.sequence_number > event.sequence_number):
+            event = later
+        if event is not None:
+            yield f"service/{service}/{row['replica']}", event
+    if containers:
+        return
+    last = trouble.get(int(replica)) if replica.isdigit() else _newest(store, "service", service)
+    if last is not None:
+        yield f"service/{name}", last
+
+
+def _trouble(store: EventLookup, service: str) -> dict[int, Event]:
+    """By replica, the last thing that went wrong and that nothing has put right since."""
+    found: dict[int, Event] = {}
+    for event in store.stream("service", service):
+        replica = event.data.get("replica")
+        if replica is None:
+            continue
+        if event.event_type in _TROUBLE:
+            found[replica] = event
+        elif event.event_type in ("container_started", "backoff_reset"):
+            found.pop(replica, None)
+    return found
+
+
+def _shared(store: EventLookup, kind: str, name: str) -> Iterator[tuple[str, Event]]:
+    for key, row in store.rows().scan(_SHARED_TABLES[kind]):
+        if name in (key, row.get("engine_name")):
             event = store.event(UUID(row["cause_event"]))
             if event is not None:
-                found = True
-                yield f"service/{service}/{row['replica']}", event
-        if not found and not replica:
-            last = _newest(store, "service", service)
-            if last is not None:
-                yield f"service/{service}", last
-        return
-    last = None
-    for _, row in store.rows().scan("services" if kind == "services" else f"{kind}s"):
-        if name in (row.get(kind), row.get("engine_name"), row.get("id"), row.get("name")) and row.get("cause_event"):
-            last = store.event(UUID(row["cause_event"]))
-    if last is None:
-        last = _newest(store, kind, name.replace("/", "_"))
-    if last is not None:
-        yield f"{kind}/{name}", last
+                yield f"{kind}/{key}", event
 
 
 def _newest(store: EventLookup, stream_type: str, stream_id: str) -> Event | None:
@@ -118,22 +163,62 @@ def _story(store: EventLookup, resource: str, last: Event) -> Story:
 
 
 def chain(store: EventLookup, last: Event) -> Iterator[Event]:
-    """The event itself, then what caused it, and so on to the root. A cycle or a missing link ends it."""
+    """The event itself, then what caused it, and so on to the root. A cycle or a missing link ends it.
+
+    An observation of a container has no cause in the log. Before any decision has been met, the chain goes on from it
+    with the event that happened to that container before.
+    """
     seen: set[UUID] = set()
+    decided = False
     event: Event | None = last
     while event is not None and event.event_id not in seen and len(seen) < _LONGEST_CHAIN:
         seen.add(event.event_id)
         yield event
-        event = store.event(event.causation_id) if event.causation_id is not None else None
+        decided = decided or event.event_type == "action_intended"
+        if event.causation_id is not None:
+            event = store.event(event.causation_id)
+        else:
+            event = None if decided else _before(store, event)
 
 
-def _summary(resource: str, links: tuple[Link, ...], intents: list[Event]) -> str:
+def _before(store: EventLookup, event: Event) -> Event | None:
+    """What happened to the same container before."""
+    container = event.data.get("container_id")
+    if event.stream_type != "service" or container is None:
+        return None
+    earlier = None
+    for other in store.stream("service", event.stream_id):
+        if other.sequence_number >= event.sequence_number:
+            break
+        if other.data.get("container_id") == container:
+            earlier = other
+    return earlier
+
+
+def _summary(resource: str, links: Sequence[Link], intents: Sequence[Event]) -> str:
     last, root = links[0].event, links[-1].event
-    who = root.metadata.get("actor") or "somebody"
-    commit = root.metadata.get("commit") or root.data.get("commit")
-    through = f"{who}, {root.metadata.get('source', 'cli')}" + (f", commit {commit[:12]}" if commit else "")
-    if intents:
+    through = _through(root)
+    if intents and not _happened_by_itself(links):
         intent = intents[0].data
         verb = intent["action"].replace("_", " ")
-        return f"{resource}: {verb} because {intent['reason']['text']} ({through})"
+        ending = f", but {_error(last)}" if last.event_type in _TROUBLE else ""
+        return f"{resource}: {verb} because {intent['reason']['text']}{ending} ({through})"
     return f"{resource}: {sentence(last)} ({through})"
+
+
+def _happened_by_itself(links: Sequence[Link]) -> bool:
+    """The last change was seen, not made: it is the answer, and what came before only its background."""
+    last = links[0].event
+    return last.causation_id is None and last.event_type not in ("container_health_changed", *_TROUBLE)
+
+
+def _error(last: Event) -> str:
+    data: Row = last.data
+    return str(data.get("error") or data.get("because") or data.get("why") or sentence(last))
+
+
+def _through(root: Event) -> str:
+    """Who began it, through which door, from which commit."""
+    who = root.metadata.get("actor") or "somebody"
+    commit = root.metadata.get("commit") or root.data.get("commit")
+    return f"{who}, {root.metadata.get('source', 'cli')}" + (f", commit {commit[:12]}" if commit else "")

@@ -1,0 +1,70 @@
+"""An event as people and programs outside see it: prefixed ids, ISO times in UTC, absent fields left out.
+
+One form for `fleet events --json`, the API and notifications.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from reconciler.errors import FleetError
+from reconciler.events.envelope import Event
+from reconciler.ids import bare
+
+_EPOCH_YEAR_CHARACTERS = len("2026-11-24T12:00:00")
+
+
+class IdUnclear(FleetError):
+    """The words are no event id and no correlation id."""
+
+    http_status = 422
+    code = "id_unclear"
+
+
+def event_name(event_id: UUID) -> str:
+    """`evt_` and 32 hex digits."""
+    return f"evt_{event_id.hex}"
+
+
+def parse_id(text: str) -> UUID:
+    """The id in any of its spellings: prefixed or not, with dashes or without.
+
+    Raises:
+        IdUnclear: when there is no id in it.
+    """
+    try:
+        return bare(text.strip())
+    except ValueError:
+        raise IdUnclear(f"{text!r} is no id", hint="fleet events --json shows them") from None
+
+
+def iso_utc(milliseconds: int) -> str:
+    """ISO 8601 UTC with milliseconds, from Unix ms."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, tz=UTC)
+    return f"{moment.isoformat()[:_EPOCH_YEAR_CHARACTERS]}.{milliseconds % 1000:03d}Z"
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """The envelope with its data, JSON-ready."""
+    document: dict[str, Any] = {
+        "sequence_number": event.sequence_number,
+        "event_id": event_name(event.event_id),
+        "event_type": event.event_type,
+        "stream_type": event.stream_type,
+        "stream_id": event.stream_id,
+        "version": event.version,
+        "data": event.data,
+    }
+    if event.causation_id is not None:
+        document["causation_id"] = event_name(event.causation_id)
+    document |= {
+        "correlation_id": str(event.correlation_id),
+        "metadata": event.metadata,
+        "occurred_at": iso_utc(event.occurred_at),
+        "recorded_at": iso_utc(event.recorded_at),
+        "schema_version": event.schema_version,
+        "hash": event.hash.hex(),
+    }
+    return document
