@@ -17,7 +17,7 @@ from reconciler.work import attempts, squawk
 from reconciler.work import locks as lock_commands
 from reconciler.work.graph import readiness
 from reconciler.work.refusals import InputRefused
-from reconciler.work.state import FileLock, Message, Mission, Sortie, iso
+from reconciler.work.state import ENDED, FileLock, Message, Mission, Sortie, iso
 
 Trigger = Literal["scheduled", "manual", "shutdown", "progress", "error", "compaction"]
 SCHEMA = 1
@@ -203,6 +203,7 @@ def _kept_sortie(sortie: Sortie) -> dict[str, Any]:
 def _kept_lock(lock: FileLock) -> dict[str, Any]:
     return {
         "file_path": lock.file_path,
+        "normalized_path": lock.normalized_path,
         "purpose": lock.purpose,
         "reserved_by": lock.reserved_by,
         "timeout_ms": max(lock.expires_at - lock.reserved_at, 1),
@@ -233,9 +234,7 @@ class Checkpoint:
         """
         try:
             context = row["context"]
-            for key in ("sorties", "locks", "recovery"):
-                if not isinstance(context.get(key, {}), Mapping):
-                    raise TypeError(f"{key} is no object")
+            _check_context(context)
             return cls(
                 id=str(row["id"]),
                 specialist_id=str(row["specialist_id"]),
@@ -252,6 +251,25 @@ class Checkpoint:
             raise InputRefused(f"checkpoint {name} is corrupt: {error}", hint="the one before can be used") from error
 
 
+def _check_context(context: Mapping[str, Any]) -> None:
+    """Whether everything that restoring reads is there.
+
+    Raises:
+        TypeError, KeyError: it is not.
+    """
+    for key in ("sorties", "locks", "recovery"):
+        if not isinstance(context.get(key, {}), Mapping):
+            raise TypeError(f"{key} is no object")
+    for name, kept in context.get("sorties", {}).items():
+        if not isinstance(kept, Mapping):
+            raise TypeError(f"sortie {name} is no object")
+    for kept in context.get("locks", {}).values():
+        for fact in ("file_path", "purpose", "reserved_by", "timeout_ms"):
+            kept[fact]
+    if not isinstance(context.get("recovery", {}).get("blockers", []), list):
+        raise TypeError("blockers is no list")
+
+
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
     """What restoring a checkpoint will do.
@@ -259,7 +277,7 @@ class RestorePlan:
     Attributes:
         sorties: open sorties that go back to the pool, to be taken up again.
         ended: sorties that were open then and have ended since; they are left alone.
-        locks: the reservations that will be asked for again: path, purpose, time-out in ms, checksum.
+        locks: the reservations that will be asked for again: normalised path, purpose, time-out in ms, checksum.
         release: locks of specialists that are gone.
         requeue: messages that were not dealt with.
         blockers: what could not be restored, in words.
@@ -293,7 +311,9 @@ def plan_restore(
     back: list[Sortie] = []
     ended: list[Sortie] = []
     blockers: list[str] = []
-    for name in checkpoint.context.get("sorties", {}):
+    for name, then in checkpoint.context.get("sorties", {}).items():
+        if then.get("status") in ENDED:
+            continue
         sortie = known.get(name)
         if sortie is None:
             blockers.append(f"sortie {name} is not there any more")
@@ -307,13 +327,14 @@ def plan_restore(
     for kept in checkpoint.context.get("locks", {}).values():
         if kept["reserved_by"] in alive:
             continue
-        in_the_way = lock_commands.holding(remaining, lock_commands.normalize(kept["file_path"]), now_ms)
+        path = kept.get("normalized_path") or lock_commands.normalize(kept["file_path"])
+        in_the_way = lock_commands.holding(remaining, path, now_ms)
         if in_the_way:
             blockers.append(
                 f"{kept['file_path']} is held by {in_the_way[0].reserved_by} until {iso(in_the_way[0].expires_at)}"
             )
         else:
-            wanted.append((kept["file_path"], kept["purpose"], int(kept["timeout_ms"]), kept.get("checksum")))
+            wanted.append((path, kept["purpose"], int(kept["timeout_ms"]), kept.get("checksum")))
     mine = set(checkpoint.pending_messages)
     requeue = tuple(message for message in messages if message.id in mine and message.status == "read")
     return RestorePlan(checkpoint, tuple(back), tuple(ended), tuple(wanted), orphaned, requeue, tuple(blockers))
