@@ -39,7 +39,13 @@ class _Refusal(msgspec.Struct):
 
 
 class Client:
-    """Requests to one engine, from any number of threads; connections are kept and used again."""
+    """Requests to one engine, from any number of threads; connections are kept and used again.
+
+    Attributes:
+        version: of the API, as it stands in a request's path.
+    """
+
+    version = WIRE_VERSION
 
     def __init__(self, socket: str, *, look_timeout: float = LOOK_TIMEOUT) -> None:
         """Nothing is connected before the first request.
@@ -49,7 +55,6 @@ class Client:
             look_timeout: seconds of silence after which a look is given up.
         """
         self.socket = socket
-        self.version = WIRE_VERSION
         self._look_timeout = look_timeout
         self._idle: list[Connection] = []
         weakref.finalize(self, _close_all, self._idle)

@@ -24,15 +24,14 @@ class Podman(Containers, Objects, Images):
     Safe from any thread: each request has a connection of its own while it lasts.
     """
 
-    def __init__(self, socket: str, **settings: float) -> None:
+    def __init__(self, socket: str | Client) -> None:
         """Nothing is connected before the first verb.
 
         Args:
-            socket: path of the engine's Unix socket.
-            settings: of the client (`look_timeout`).
+            socket: path of the engine's Unix socket, or a client of it.
         """
-        self.socket = socket
-        self._client = Client(socket, **settings)
+        self._client = Client(socket) if isinstance(socket, str) else socket
+        self.socket = self._client.socket
 
     @classmethod
     def connect(cls, environ: Mapping[str, str] = os.environ) -> Podman:
@@ -42,9 +41,9 @@ class Podman(Containers, Objects, Images):
             ToolMissing: Podman is not installed; says how to install it.
             RuntimeUnreachable: it is, and does not answer.
         """
-        from reconciler.runtime.podman.discovery import find_socket
+        from reconciler.runtime.podman.discovery import find_engine
 
-        return cls(find_socket(environ))
+        return cls(find_engine(environ))
 
     def __enter__(self) -> Podman:
         return self
