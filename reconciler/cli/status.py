@@ -1,0 +1,222 @@
+"""`fleet status`: desired, projected and observed, side by side."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reconciler.cli.options import JsonOption, Project, about_project
+from reconciler.cli.output import (
+    age,
+    colour_wanted,
+    columns,
+    local_time,
+    paint,
+    print_json,
+    print_json_line,
+    utc_time,
+    width,
+)
+
+if TYPE_CHECKING:
+    from reconciler.control.session import Session
+    from reconciler.control.survey import Survey
+    from reconciler.ops.status import ReplicaStatus, Side
+
+_HEADINGS = ("", "SERVICE", "DESIRED", "PROJECTED", "OBSERVED", "SINCE")
+_CLEAR = "\x1b[H\x1b[2J"
+_SHORT_COMMIT = 8
+_WIDTH = 80
+
+
+@about_project
+def status(
+    project: Project,
+    at: Annotated[
+        str, typer.Option("--at", help="As it was then: a sequence number, a time, or '2 hours ago'.", metavar="WHEN")
+    ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Show it again whenever it changes, until Ctrl-C.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", help="Seconds between looks with --watch.", min=0.1, metavar="SECONDS")
+    ] = 2.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show each replica three times: as the file wants it, as the log has it, as Podman shows it.
+
+    It works without Podman (what is observed is then unknown) and before the first apply.
+
+    \b
+    Examples:
+      fleet status
+      fleet status --watch
+      fleet status --at '2 hours ago'
+      fleet status --json
+    """
+    from reconciler.control.session import open_session
+
+    with open_session(project) as session:
+        if watch:
+            _watch(session, at, interval, as_json=as_json)
+            return
+        found = _survey(session, at)
+        if as_json:
+            print_json(_document(found, session))
+        else:
+            typer.echo(_text(found, session))
+
+
+def _survey(session: Session, at: str) -> Survey:
+    from reconciler.control.survey import survey, survey_at
+
+    if not at:
+        return survey(session)
+    from reconciler.events.moment import parse_moment
+
+    return survey_at(session, parse_moment(at, now_ms=_now_ms()))
+
+
+def _watch(session: Session, at: str, interval: float, *, as_json: bool) -> None:
+    """Print whenever something has changed; on a terminal, in place."""
+    in_place = sys.stdout.isatty() and not as_json
+    before = None
+    while True:
+        found = _survey(session, at)
+        document = _document(found, session)
+        if in_place:
+            sys.stdout.write(_CLEAR)
+        if in_place or document != before:
+            if as_json:
+                print_json_line(document)
+            else:
+                typer.echo(_text(found, session) + ("" if in_place else "\n"))
+                sys.stdout.flush()
+        before = document
+        time.sleep(interval)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _statuses(found: Survey) -> tuple[ReplicaStatus, ...]:
+    from reconciler.ops.status import replica_statuses
+
+    return replica_statuses(found.desired, found.projected, found.observed)
+
+
+def _text(found: Survey, session: Session) -> str:
+    on = colour_wanted()
+    lines = [paint(_title(found, session), "bold", on=on)]
+    lines += [paint(f"warning: {warning}", "yellow", on=on) for warning in found.warnings]
+    statuses = _statuses(found)
+    if statuses:
+        lines += ["", *_table(statuses, found, on=on)]
+    else:
+        lines += ["", "no services"]
+    if found.projected.sequence == 0 and not found.past:
+        lines += ["", "nothing has been applied yet: fleet apply"]
+    return "\n".join(lines)
+
+
+def _title(found: Survey, session: Session) -> str:
+    name = found.desired.name if found.desired is not None else (found.revision or {}).get("document", {}).get("name")
+    title = f"fleet {name or session.directory.name}"
+    row = found.revision
+    if row is not None:
+        commit = f" at commit {row['commit'][:_SHORT_COMMIT]}" if row.get("commit") else ""
+        by = f" by {row.get('author') or row['actor']}" if row.get("author") or row.get("actor") else ""
+        title += f", revision {row['revision']} of {local_time(row['at'])}{by}{commit}"
+    return title + (f", as it was at event {found.projected.sequence}" if found.past else "")
+
+
+def _table(statuses: Sequence[ReplicaStatus], found: Survey, *, on: bool) -> Iterator[str]:
+    """One line a replica, and under it, further in, what a person should know of it."""
+    counts: dict[str, int] = {}
+    for one in statuses:
+        counts[one.service] = counts.get(one.service, 0) + 1
+    limit = max(width(), _WIDTH)
+    rows = [_row(one, found, alone=counts[one.service] == 1) for one in statuses]
+    headings, *lines = columns(_HEADINGS, rows, limit=limit).splitlines()
+    yield paint(headings, "dim", on=on)
+    for one, line in zip(statuses, lines, strict=True):
+        yield paint(line[:1], "green" if one.agrees else "yellow", on=on) + line[1:]
+        for text in one.differences:
+            yield paint(f"     {text}", "yellow", on=on)
+        for text in one.notes:
+            yield paint(f"     {text}", "dim", on=on)
+
+
+def _row(one: ReplicaStatus, found: Survey, *, alone: bool) -> tuple[str, ...]:
+    return (
+        "✓" if one.agrees else "✗",
+        one.service if alone and one.replica == 1 else f"{one.service}/{one.replica}",
+        _cell(one.desired),
+        _cell(one.projected),
+        "-" if found.past else _cell(one.observed),
+        age(one.projected.since or one.observed.since, _now_ms()),
+    )
+
+
+def _cell(side: Side) -> str:
+    code = f" ({side.exit_code})" if side.exit_code is not None and side.state == "exited" else ""
+    return f"{side.state}{code} {side.health}".rstrip()
+
+
+def _document(found: Survey, session: Session) -> dict[str, Any]:
+    row = found.revision
+    return {
+        "fleet": found.desired.name if found.desired is not None else None,
+        "project": session.project,
+        "directory": str(session.directory),
+        "file": str(session.file),
+        "database": str(session.database),
+        "sequence_number": found.projected.sequence,
+        "revision": _revision(row) if row is not None else None,
+        "known": {
+            "desired": found.desired is not None,
+            "observed": found.observed is not None,
+        },
+        "services": [_replica_document(one) for one in _statuses(found)],
+        "warnings": list(found.warnings),
+    }
+
+
+def _revision(row: dict[str, Any]) -> dict[str, Any]:
+    named = {name: row.get(name) for name in ("revision", "digest", "commit", "author", "actor", "source")}
+    return {**named, "at": utc_time(row["at"])}
+
+
+def _replica_document(one: ReplicaStatus) -> dict[str, Any]:
+    return {
+        "resource": f"service/{one.service}",
+        "replica": one.replica,
+        "agrees": one.agrees,
+        "desired": _side_document(one.desired),
+        "projected": _side_document(one.projected),
+        "observed": _side_document(one.observed),
+        "differences": list(one.differences),
+        "notes": list(one.notes),
+    }
+
+
+def _side_document(side: Side) -> dict[str, Any]:
+    """What is known of a side; empty fields are left out."""
+    named: dict[str, Any] = {
+        "digest": side.digest,
+        "image": side.image,
+        "name": side.name,
+        "container_id": side.container_id,
+        "health": side.health,
+    }
+    document = {"state": side.state, **{name: value for name, value in named.items() if value}}
+    if side.exit_code is not None:
+        document["exit_code"] = side.exit_code
+    if side.since:
+        document["since"] = utc_time(side.since)
+    return document

@@ -1,0 +1,117 @@
+"""The survey: the file, the log and the world as far as each can be read, for people who want to know.
+
+Unlike the cycle, a survey goes on when one of the three cannot be read: it says so and calls that side unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.control.held import hold_back
+from reconciler.control.reading import read_file
+from reconciler.errors import FleetError, LogUnusable, NotFound, SpecInvalid
+from reconciler.projections.fleet import revision_key
+from reconciler.projections.projected import Projected, project
+from reconciler.runtime.model import Observed
+from reconciler.spec.desired import desired_from_document
+
+if TYPE_CHECKING:
+    from reconciler.control.session import Session
+    from reconciler.events.moment import Moment
+    from reconciler.projections.rows import Row
+    from reconciler.projections.store import Store
+    from reconciler.spec.desired import Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What could be read.
+
+    Attributes:
+        desired: None when the file cannot be read or is wrong.
+        observed: None when the runtime cannot be read.
+        revision: the row of the revision that holds; None before the first.
+        warnings: what could not be read, a sentence each.
+        past: this is how it was at `projected.sequence`; nobody looked at the world then, so nothing is observed.
+    """
+
+    desired: Desired | None
+    projected: Projected
+    observed: Observed | None
+    revision: Row | None = None
+    warnings: tuple[str, ...] = field(default=())
+    past: bool = False
+
+
+def survey(session: Session) -> Survey:
+    """Read all three; read-only.
+
+    Raises:
+        NotFound: when there is neither a fleet file nor a log.
+    """
+    warnings: list[str] = []
+    store = _store(session, warnings)
+    if store is None and not session.file.exists():
+        raise NotFound(f"there is no {session.file.name} here and nothing has been applied", hint="fleet init")
+    projected = store.projected() if store is not None else Projected()
+    revision = _revision(store, projected) if store is not None else None
+    desired = _desired(session, store, projected, warnings)
+    observed = _observed(session, projected, warnings)
+    return Survey(desired, projected, observed, revision, tuple(warnings))
+
+
+def survey_at(session: Session, moment: Moment) -> Survey:
+    """How it was: the revision that held and what the log said then.
+
+    Raises:
+        NotFound: when nothing had been recorded.
+    """
+    store = session.store
+    if store is None:
+        raise NotFound("nothing has been applied yet", hint="fleet apply")
+    sequence = min(store.sequence_at(moment), store.head())
+    rows = store.rows_at(sequence)
+    projected = project(rows, sequence=sequence)
+    revision = rows.get("revisions", revision_key(projected.head.revision))
+    desired = desired_from_document(revision["document"]) if revision is not None else None
+    return Survey(desired, projected, None, revision, past=True)
+
+
+def _store(session: Session, warnings: list[str]) -> Store | None:
+    try:
+        return session.store
+    except LogUnusable as error:
+        warnings.append(f"the log cannot be read: {error}")
+        return None
+
+
+def _revision(store: Store, projected: Projected) -> Row | None:
+    return store.rows().get("revisions", revision_key(projected.head.revision))
+
+
+def _desired(session: Session, store: Store | None, projected: Projected, warnings: list[str]) -> Desired | None:
+    try:
+        reading = read_file(session, store.rows() if store is not None else None, projected.head)
+    except SpecInvalid as error:
+        warnings.append(f"{error.what}; {error.hint}")
+        return None
+    except FleetError as error:
+        warnings.append(f"the file cannot be read: {error}")
+        return None
+    desired, notices = hold_back(reading.desired, projected)
+    warnings.extend(f"{notice.resource}: {notice.text}" for notice in notices)
+    return desired
+
+
+def _observed(session: Session, projected: Projected, warnings: list[str]) -> Observed | None:
+    try:
+        observed = session.runtime.observe(session.project)
+        if any(container.adopted for container in projected.all_containers()):
+            from reconciler.control.look import with_adopted
+
+            observed = with_adopted(observed, projected, session.runtime)
+    except FleetError as error:
+        warnings.append(f"Podman cannot be read, so what runs is unknown: {error}")
+        return None
+    return observed
