@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from reconciler.errors import FleetError
+from reconciler.errors import FleetError, Interrupted
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
     from typer._click.formatting import HelpFormatter
 
 USAGE_EXIT_CODE = 1
+_COMPLETION = "_FLEET_COMPLETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +176,24 @@ def run(arguments: Sequence[str]) -> int:
     from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
     command = typer.main.get_command(app)
+    if _COMPLETION in os.environ:
+        command.main(args=list(arguments), prog_name="fleet")
     try:
-        result = command.main(args=list(arguments), prog_name="fleet", standalone_mode=False)
+        # Not command.main(): that one keeps Ctrl-C and a closed pipe to itself.
+        with command.make_context("fleet", list(arguments)) as context:
+            result = command.invoke(context)
+        sys.stdout.flush()
     except NoArgsIsHelpError as shown:
         shown.show()
         return 0
+    except typer.Exit as ended:
+        return ended.exit_code
     except ClickException as usage:
         usage.show()
         return USAGE_EXIT_CODE
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         print("fleet: interrupted", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print("fleet: interrupted", file=sys.stderr)
-        return 130
+        return Interrupted.exit_code
     except FleetError as error:
         report_error(error, as_json="--json" in arguments)
         return error.exit_code
