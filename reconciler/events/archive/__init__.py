@@ -1,0 +1,1 @@
+"""Archive segments: files of old events, compressed, that are read as if their rows were still in the table."""
