@@ -14,6 +14,8 @@ from reconciler.errors import FleetError
 from reconciler.runtime.podman import Podman
 from tests.support.podman import ensure_busybox, sweep, working_socket
 
+pytest.register_assert_rewrite("tests.support.runtime_contract")
+
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

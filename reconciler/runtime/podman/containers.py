@@ -51,7 +51,9 @@ class Containers:
         try:
             return self._client.made("/containers/create", wire.Made, doing, body=creation_body(order)).id
         except ActionFailed as refused:
-            raise ActionFailed(_without(refused.what, order.env_file_values.values())) from None
+            words = _without(refused.what, order.env_file_values.values())
+        # Podman 4 does not use the status of what is not there for a missing image.
+        raise NotFound(words) if "image not known" in words else ActionFailed(words)
 
     def start(self, container: str) -> None:
         """Start; one that runs already is no error."""

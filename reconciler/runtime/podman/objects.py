@@ -102,8 +102,18 @@ class Objects:
             return
 
     def secrets(self, project: str) -> tuple[str, ...]:
-        """Names of this project's secret objects. The engine cannot choose them by label, so that is done here."""
+        """Names of this project's secret objects."""
         found = self._client.look_through("/secrets/json", wire.ListedSecret, "list this fleet's secrets")
-        return tuple(
-            sorted(secret.spec.name for secret in found if (secret.spec.labels or {}).get(LABEL_PROJECT, "") == project)
-        )
+        owned = (secret.spec.name for secret in found if self._labels(secret).get(LABEL_PROJECT, "") == project)
+        return tuple(sorted(owned))
+
+    def _labels(self, secret: wire.ListedSecret) -> dict[str, str]:
+        """A secret's labels, which the list of Podman 4 leaves out."""
+        if secret.spec.labels is not None:
+            return secret.spec.labels
+        name = secret.spec.name
+        try:
+            alone = self._client.look(f"/secrets/{segment(name)}/json", wire.ListedSecret, f"inspect secret {name}")
+        except NotFound:
+            return {}
+        return alone.spec.labels or {}
