@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.ops.history import history
-from tests.unit.ops.story import NOON, Log
+from tests.support.story import NOON, Log
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from reconciler.errors import NotFound
 from reconciler.events.envelope import Event
 from reconciler.ops.why import Story, chain, why
-from tests.unit.ops.story import Log
+from tests.support.story import Log
 
 
 @pytest.fixture

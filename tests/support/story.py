@@ -1,28 +1,26 @@
-"""A log in memory that tests write as a story: validated events, folded as they come."""
+"""Logs that tests write as a story about one service, `web`: in memory, or in a store on disk."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from reconciler.events.envelope import Event, StreamType
+from reconciler.events.envelope import Cause, Event, NewEvent, Source, StreamType
 from reconciler.events.registry import validate
 from reconciler.ids import uuid7
 from reconciler.projections.fold import fold
 from reconciler.projections.rows import MemoryRows, Rows
+from reconciler.projections.store import Store
 
 NOON = 1_795_521_600_000
 
 
-class Log:
-    """Records events and answers what a store would."""
+class Story(ABC):
+    """The steps of a story; each returns the event that the next one may name as its cause."""
 
-    def __init__(self) -> None:
-        self.recorded: list[Event] = []
-        self._rows = MemoryRows()
-        self._versions: dict[tuple[str, str], int] = {}
-
+    @abstractmethod
     def record(
         self,
         event_type: str,
@@ -31,41 +29,15 @@ class Log:
         *,
         after: Event | None = None,
         actor: str = "ada",
-        source: str = "cli",
+        source: Source = "cli",
         commit: str = "",
     ) -> Event:
-        """Append one event, a second after the one before.
+        """Append one event.
 
         Args:
             stream: `service/web`, `fleet/shop`.
             after: the event that caused it.
         """
-        stream_type, _, stream_id = stream.partition("/")
-        kind: StreamType = stream_type  # type: ignore[assignment]
-        schema_version, valid = validate(event_type, data)
-        version = self._versions.get((stream_type, stream_id), 0) + 1
-        self._versions[stream_type, stream_id] = version
-        at = NOON + 1_000 * len(self.recorded)
-        metadata = {"actor": actor, "source": source, **({"commit": commit} if commit else {})}
-        event = Event(
-            sequence_number=len(self.recorded) + 1,
-            event_id=uuid7(at),
-            event_type=event_type,
-            stream_type=kind,
-            stream_id=stream_id,
-            version=version,
-            data=valid,
-            causation_id=after.event_id if after is not None else None,
-            correlation_id=uuid7(at),
-            metadata=metadata,
-            occurred_at=at,
-            recorded_at=at,
-            schema_version=schema_version,
-            hash=b"\x01",
-        )
-        self.recorded.append(event)
-        fold(event, self._rows)
-        return event
 
     def edit(self, revision: int = 1, *, image: str = "localhost/web:1", **fields: Any) -> Event:
         """The file was edited: a revision and the definition of `web` that follows; the latter."""
@@ -110,6 +82,77 @@ class Log:
         """Something about a container was seen that Fleet did not do."""
         names = {"service": "web", "replica": replica, "container_id": container}
         return self.record(event_type, "service/web", {**names, **data}, actor="fleet")
+
+
+class StoredLog(Story):
+    """Records events in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def record(
+        self,
+        event_type: str,
+        stream: str,
+        data: dict[str, Any],
+        *,
+        after: Event | None = None,
+        actor: str = "ada",
+        source: Source = "cli",
+        commit: str = "",
+    ) -> Event:
+        stream_type, _, stream_id = stream.partition("/")
+        kind: StreamType = stream_type  # type: ignore[assignment]
+        cause = Cause(actor, source, causation_id=after.event_id if after is not None else None, commit=commit)
+        (event,) = self._store.append([NewEvent(event_type, kind, stream_id, data)], cause)
+        return event
+
+
+class Log(Story):
+    """Records events in memory, a second apart from noon on, and answers what a store would."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Event] = []
+        self._rows = MemoryRows()
+        self._versions: dict[tuple[str, str], int] = {}
+
+    def record(
+        self,
+        event_type: str,
+        stream: str,
+        data: dict[str, Any],
+        *,
+        after: Event | None = None,
+        actor: str = "ada",
+        source: Source = "cli",
+        commit: str = "",
+    ) -> Event:
+        stream_type, _, stream_id = stream.partition("/")
+        kind: StreamType = stream_type  # type: ignore[assignment]
+        schema_version, valid = validate(event_type, data)
+        version = self._versions.get((stream_type, stream_id), 0) + 1
+        self._versions[stream_type, stream_id] = version
+        at = NOON + 1_000 * len(self.recorded)
+        metadata = {"actor": actor, "source": source, **({"commit": commit} if commit else {})}
+        event = Event(
+            sequence_number=len(self.recorded) + 1,
+            event_id=uuid7(at),
+            event_type=event_type,
+            stream_type=kind,
+            stream_id=stream_id,
+            version=version,
+            data=valid,
+            causation_id=after.event_id if after is not None else None,
+            correlation_id=uuid7(at),
+            metadata=metadata,
+            occurred_at=at,
+            recorded_at=at,
+            schema_version=schema_version,
+            hash=b"\x01",
+        )
+        self.recorded.append(event)
+        fold(event, self._rows)
+        return event
 
     def rows(self) -> Rows:
         return self._rows
