@@ -1,0 +1,52 @@
+"""An event on its way into the log: valid, with the text that will be recorded. Needs no database."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reconciler.events.envelope import STREAM_TYPES, Event, NewEvent
+from reconciler.events.registry import EventInvalid, validate
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Prepared(NamedTuple):
+    """A valid event, its data as the model gives it, and the JSON text of that."""
+
+    new: NewEvent
+    data: dict[str, Any]
+    text: bytes
+
+    def says_the_same(self, other: Prepared | Event) -> bool:
+        """Whether the other one has the same type, stream and data, so that recording it again would say nothing new."""
+        new = other.new if isinstance(other, Prepared) else other
+        mine = (self.new.event_type, self.new.stream_type, self.new.stream_id, self.data)
+        return mine == (new.event_type, new.stream_type, new.stream_id, other.data)
+
+
+def prepare(new: NewEvent) -> Prepared:
+    """Validate an event.
+
+    Raises:
+        UnknownEventType: its type is not registered.
+        EventInvalid: its data does not fit its model, or its stream has no proper name.
+    """
+    _, data = validate(new.event_type, new.data)
+    if new.stream_type not in STREAM_TYPES:
+        raise EventInvalid(new.event_type, (f"stream_type: {new.stream_type!r} is none of {', '.join(STREAM_TYPES)}",))
+    if not new.stream_id or "\0" in new.stream_id or not _is_text(new.stream_id):
+        raise EventInvalid(new.event_type, (f"stream_id: {new.stream_id!r} cannot name a stream",))
+    try:
+        return Prepared(new, data, _encode(data))
+    except (OverflowError, TypeError, ValueError, RecursionError) as error:
+        raise EventInvalid(new.event_type, (f"holds something that JSON cannot: {error}",)) from None
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
