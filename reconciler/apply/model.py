@@ -6,6 +6,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
+from reconciler.plan.model import Plan
+from reconciler.spec.roles import digest_of
+
 ApplyStatus = Literal["succeeded", "failed", "interrupted", "timed_out"]
 
 
@@ -63,3 +68,24 @@ class ApplyResult:
     def succeeded(self) -> bool:
         """Everything was done."""
         return self.status == "succeeded"
+
+    def and_then(self, later: ApplyResult) -> ApplyResult:
+        """The two as one; it succeeded only if both did, and ended as the later one ended if that was cut short."""
+        both = (self.status, later.status)
+        status = later.status if later.status in ("interrupted", "timed_out") else "failed"
+        return ApplyResult(
+            apply_id=later.apply_id,
+            status="succeeded" if both == ("succeeded", "succeeded") else status,
+            done=self.done + later.done,
+            failed=self.failed + later.failed,
+            skipped=self.skipped + later.skipped,
+            seconds=self.seconds + later.seconds,
+            failures=(*self.failures, *later.failures),
+            reverted=(*self.reverted, *later.reverted),
+            left_off=later.left_off,
+        )
+
+
+def plan_digest(plan: Plan) -> str:
+    """What stands for a plan in the log: the digest of its actions."""
+    return digest_of(msgspec.to_builtins(plan.actions))

@@ -147,10 +147,11 @@ class _Look:
         label = seen.labels.get(LABEL_INTENT, "")
         intent = self._projected.intents.get(label.rpartition("_")[2].replace("-", ""))
         container = {"service": service, "replica": replica, "container_id": seen.container_id}
-        data = {
+        digest = seen.labels.get(LABEL_DIGEST, "")
+        data: dict[str, Any] = {
             **container,
             "name": seen.name,
-            "digest": seen.labels.get(LABEL_DIGEST, ""),
+            "digest": digest,
             "image": seen.image,
             "image_id": seen.image_id,
             "state": seen.state,
@@ -159,7 +160,7 @@ class _Look:
             data["intent_id"] = label
         yield self.event("service", service, "container_found", data, intent=intent)
         if seen.state == "exited":
-            yield self._ended(container, seen, digest=data["digest"], after_ms=0, intent=intent)
+            yield self._ended(container, seen, digest=digest, after_ms=0, intent=intent)
 
     def _event(self, known: ProjectedContainer, event_type: str, data: dict[str, Any], **more: Any) -> NewEvent:
         container = {"service": known.service, "replica": known.replica, "container_id": known.container_id}
@@ -234,4 +235,4 @@ class _Look:
         document = self._projected.definitions.get(digest)
         if document is None and service in self._projected.services:
             document = self._projected.services[service].document
-        return bool(document) and document.get("kind") == "job"
+        return document is not None and document.get("kind") == "job"

@@ -5,16 +5,20 @@ A reporter is told and never asked. It may be called from several threads, one c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from reconciler.plan.model import AnyAction
 
 ActionState = Literal["waiting", "running", "done", "failed", "skipped"]
-GateState = Literal["waiting", "open", "failed"]
+GateState = Literal["wait", "open", "failed"]
 
 
 class Reporter(Protocol):
     """What the executor tells while it works."""
+
+    def on_problems(self, problems: Sequence[str]) -> None:
+        """What stands in the way of the plan, found before anything was touched, all at once."""
 
     def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
         """An action of the plan changed its state.
@@ -30,6 +34,9 @@ class Reporter(Protocol):
 
 class Silent:
     """A reporter that tells nobody."""
+
+    def on_problems(self, problems: Sequence[str]) -> None:
+        pass
 
     def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
         pass

@@ -177,12 +177,14 @@ class ContainerUpdated(_Container):
     """Limits of a running container were changed in place; `resources` are the limits it has now."""
 
     resources: Document
+    intent_id: Text | None = None
 
 
 class ContainerRenamed(_Container):
     """Fleet gave a container another name."""
 
     name: Text
+    intent_id: Text | None = None
 
 
 class ContainerAdopted(_Container):
@@ -194,6 +196,7 @@ class ContainerAdopted(_Container):
     image_id: str
     previous_name: str | None = None
     state: ContainerState = "running"
+    intent_id: Text | None = None
 
 
 class ContainerPaused(_Container):

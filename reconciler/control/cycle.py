@@ -1,0 +1,191 @@
+"""The cycle that everybody runs: look, and where there is a difference, converge.
+
+Converging takes the writer's lease, looks again under it, records what was seen and what was decided, and carries the
+plan out. With nothing to do it takes no lease and records nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from reconciler.control.look import Look, look
+from reconciler.errors import ConfirmationMissing, PlanStale
+from reconciler.events.envelope import NewEvent
+from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
+
+if TYPE_CHECKING:
+    from reconciler.apply.model import ApplyOptions, ApplyResult
+    from reconciler.apply.report import Reporter
+    from reconciler.control.session import Session
+    from reconciler.events.store.lease import Lease
+    from reconciler.projections.store import Store
+
+__all__ = ["Confirmation", "Converged", "Look", "converge", "look", "within_policy"]
+
+_ANYTHING = PlanOptions()
+# A definition that is taken back may leave replicas on it that were replaced before; one more round brings them home.
+_ROUNDS_AFTER_REVERT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Somebody's yes to a destructive plan."""
+
+    by: str
+    how: Literal["prompt", "flag", "policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """What became of a cycle. `result` is None when no action was needed."""
+
+    look: Look
+    result: ApplyResult | None = None
+
+
+Confirm = Callable[[Look], Confirmation]
+
+
+def within_policy(look: Look) -> Confirmation:
+    """Yes, as long as no more is destroyed than `reconcile.max_destroy` allows.
+
+    Raises:
+        ConfirmationMissing: when more is.
+    """
+    allowed = look.desired.reconcile.max_destroy
+    if look.plan.destroys > allowed:
+        raise ConfirmationMissing(
+            f"the plan destroys {look.plan.destroys} containers, and reconcile.max_destroy allows {allowed}",
+            hint="fleet plan shows it; fleet apply --yes does it",
+        )
+    return Confirmation(by="reconcile.max_destroy", how="policy")
+
+
+def converge(
+    session: Session,
+    *,
+    options: PlanOptions = _ANYTHING,
+    how: ApplyOptions | None = None,
+    reporter: Reporter | None = None,
+    confirm: Confirm = within_policy,
+    requests: Sequence[NewEvent] = (),
+    purpose: str = "apply",
+    wait_lease_ms: int = 0,
+    seen: Look | None = None,
+) -> Converged:
+    """Make the world what the file says.
+
+    Args:
+        options: what narrows the plan.
+        how: parallelism, waiting, time-out, interruption.
+        reporter: is told what happens.
+        confirm: is asked before a plan that destroys something, before the lease is taken.
+        requests: what a person asks for beside the file (`service_stop_requested`).
+        purpose: what others are told while they wait for the lease.
+        wait_lease_ms: how long to wait for another writer.
+        seen: a look that was just taken, instead of a first one.
+
+    Raises:
+        ConfirmationMissing: the plan destroys something and nobody said yes.
+        LeaseHeld: another writer is at work.
+        PlanStale: under the lease more would be destroyed than was confirmed.
+    """
+    first = seen or look(session, options, requests=requests)
+    if first.settled:
+        return Converged(first)
+    said = confirm(first) if first.plan.destroys else None
+    store = session.writable(first.desired.database)
+    with store.lease(purpose, wait_ms=wait_lease_ms) as lease:
+        current = look(session, options, requests=requests)
+        _check_confirmed(first.plan, current.plan)
+        return _carry_out(session, store, lease, current, said, options, how, reporter)
+
+
+def _carry_out(
+    session: Session,
+    store: Store,
+    lease: Lease,
+    current: Look,
+    said: Confirmation | None,
+    options: PlanOptions,
+    how: ApplyOptions | None,
+    reporter: Reporter | None,
+) -> Converged:
+    """Record what was decided and do it; after a revert, once more for what the revert leaves to do."""
+    from reconciler.apply.executor import apply
+    from reconciler.apply.model import ApplyOptions
+    from reconciler.apply.report import Silent
+
+    result: ApplyResult | None = None
+    for _ in range(1 + _ROUNDS_AFTER_REVERT):
+        revision = record(session, store, lease, current, said)
+        if current.plan.empty:
+            break
+        latest = apply(
+            current.plan,
+            current.desired,
+            store=store,
+            runtime=session.runtime,
+            lease=lease,
+            cause=session.cause,
+            project=session.directory,
+            environ=session.environ,
+            revision_event=revision,
+            reporter=reporter or Silent(),
+            options=how or ApplyOptions(),
+        )
+        result = latest if result is None else result.and_then(latest)
+        if not latest.reverted or latest.status in ("interrupted", "timed_out"):
+            break
+        said = None
+        current = look(session, options)
+    return Converged(current, result)
+
+
+def record(session: Session, store: Store, lease: Lease, current: Look, said: Confirmation | None) -> UUID | None:
+    """Append what was seen, what was asked for, the revision if it is news, and the yes; one transaction.
+
+    Returns:
+        The event that made the current revision hold.
+    """
+    from reconciler.apply.model import plan_digest
+
+    fleet, reading = current.desired.name, current.reading
+    events = [*current.observations, *current.requests]
+    accepted = reading.accepted
+    if reading.changed:
+        data = {
+            "revision": current.projected.head.latest + 1,
+            "digest": reading.digest,
+            "document": reading.document,
+            "inputs": reading.inputs,
+            "files": list(reading.files),
+        }
+        if session.cause.commit:
+            data["commit"] = session.cause.commit
+        revision = NewEvent("revision_accepted", "fleet", fleet, data)
+        events.append(revision)
+        accepted = revision.event_id
+    if said is not None:
+        data = {"plan_digest": plan_digest(current.plan), "confirmed_by": said.by, "how": said.how}
+        events.append(NewEvent("plan_confirmed", "fleet", fleet, data, causation_id=accepted))
+    if events:
+        store.append(events, session.cause, lease=lease)
+    return accepted
+
+
+def _check_confirmed(shown: Plan, current: Plan) -> None:
+    more = destroyed(current) - destroyed(shown)
+    if more:
+        raise PlanStale(
+            "the world moved while the plan was being confirmed; it would now also destroy " + ", ".join(sorted(more)),
+            hint="run the command again",
+        )
+
+
+def destroyed(plan: Plan) -> set[str]:
+    """Names of the containers that a plan removes or replaces."""
+    return {action.name for action in plan.actions if isinstance(action, RemoveContainer | ReplaceContainer)}

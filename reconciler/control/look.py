@@ -1,0 +1,209 @@
+"""A look: the file, the log and the world, and the difference between them. It has no side effect at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec.structs import replace
+
+from reconciler.apply.observe import observations, shared_observations
+from reconciler.control.held import hold_back
+from reconciler.control.reading import Reading, now_ms, read_file
+from reconciler.errors import NotFound
+from reconciler.events.envelope import Event, NewEvent
+from reconciler.ids import UUID
+from reconciler.plan.diff import diff
+from reconciler.plan.model import (
+    CreateContainer,
+    Plan,
+    PlanOptions,
+    ReplaceContainer,
+    StartContainer,
+)
+from reconciler.projections.fold import fold
+from reconciler.projections.projected import Projected, project
+from reconciler.projections.rows import MemoryRows, Rows
+from reconciler.runtime.model import ContainerRuntime, Observed
+
+if TYPE_CHECKING:
+    from reconciler.control.session import Session
+    from reconciler.spec.desired import Desired
+
+T = TypeVar("T")
+
+_ANYTHING = PlanOptions()
+_NOBODY = UUID(int=0)
+_ASKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look showed.
+
+    Attributes:
+        desired: what is wanted now; a definition that was taken back is replaced by the last good one.
+        projected: what the log says, with what was just seen folded in.
+        observations: what was just seen and is not in the log.
+        requests: what a person asks for in the same breath, folded in as well.
+        reading: the file, and whether it is news.
+    """
+
+    desired: Desired
+    projected: Projected
+    plan: Plan
+    observed: Observed
+    observations: tuple[NewEvent, ...]
+    requests: tuple[NewEvent, ...]
+    reading: Reading
+
+    @property
+    def settled(self) -> bool:
+        """Nothing to do and nothing to record."""
+        return self.plan.empty and not self.observations and not self.requests and not self.reading.changed
+
+
+def look(session: Session, options: PlanOptions = _ANYTHING, *, requests: Sequence[NewEvent] = ()) -> Look:
+    """Read the file, the log and the world, and compute the difference. Read-only: not a byte, not a container changes.
+
+    Args:
+        options: what narrows the plan; `images` and `now_ms` are filled in here.
+        requests: events that a person asks for and that are not recorded yet.
+
+    Raises:
+        SpecInvalid: the file is wrong.
+        RuntimeUnreachable: the world cannot be read; what is unknown is never taken for absent.
+        LogUnusable: the log cannot be read.
+    """
+    runtime = session.runtime
+    seeing = _Later(lambda: runtime.observe(session.project))
+    store = session.store
+    base = store.rows() if store is not None else None
+    sequence = store.head() if store is not None else 0
+    recorded = project(base, sequence=sequence) if base is not None else Projected()
+    reading = read_file(session, base, recorded.head)
+    now = options.now_ms or now_ms()
+    images = local_images(runtime, reading.desired)
+    observed = with_adopted(seeing.result(), recorded, runtime)
+    options = replace(options, images=images, now_ms=now)
+
+    events = observations(recorded, observed, now_ms=now)
+    told = [*events, *requests]
+    rows = folded(base, told, sequence)
+    projected = project(rows, sequence=sequence) if told else recorded
+    desired, notices = hold_back(reading.desired, projected)
+    plan = diff(desired, projected, options)
+    if _makes_containers(plan):
+        gone = _shared_gone(desired, projected, runtime, now)
+        if gone:
+            events += gone
+            projected = project(folded(rows, gone, sequence + len(told)), sequence=sequence)
+            plan = diff(desired, projected, options)
+    if notices:
+        plan = replace(plan, warnings=(*plan.warnings, *notices))
+    return Look(desired, projected, plan, observed, tuple(events), tuple(requests), reading)
+
+
+def folded(base: Rows | None, events: Iterable[NewEvent], sequence: int) -> MemoryRows:
+    """The rows as they would be after these events; `base` is left as it is.
+
+    Args:
+        sequence: the log's head, after which the events are numbered.
+    """
+    rows = MemoryRows(base)
+    for number, new in enumerate(events, start=sequence + 1):
+        fold(_as_if_recorded(new, number), rows)
+    return rows
+
+
+def local_images(runtime: ContainerRuntime, desired: Desired) -> dict[str, str]:
+    """What the references in the file point to on this machine; those that are not here are left out."""
+    references = sorted({service.image for service in desired.services.values() if service.image})
+    shares = [references[first::_ASKERS] for first in range(min(_ASKERS, len(references)))]
+    answers = [_Later(partial(_image_ids, runtime, share)) for share in shares[1:]]
+    found = _image_ids(runtime, shares[0]) if shares else {}
+    for answer in answers:
+        found.update(answer.result())
+    return found
+
+
+def _image_ids(runtime: ContainerRuntime, references: Sequence[str]) -> dict[str, str]:
+    asked = ((reference, runtime.image_id(reference)) for reference in references)
+    return {reference: image_id for reference, image_id in asked if image_id}
+
+
+def with_adopted(observed: Observed, projected: Projected, runtime: ContainerRuntime) -> Observed:
+    """The look completed by containers that were adopted: they carry no labels, so the list does not show them."""
+    seen = {container.container_id for container in observed.containers}
+    more = []
+    for container in projected.all_containers():
+        if container.adopted and container.state != "missing" and container.container_id not in seen:
+            try:
+                more.append(runtime.inspect(container.container_id).container)
+            except NotFound:
+                continue
+    return Observed((*observed.containers, *more)) if more else observed
+
+
+def _makes_containers(plan: Plan) -> bool:
+    return any(isinstance(action, CreateContainer | ReplaceContainer | StartContainer) for action in plan.actions)
+
+
+def _shared_gone(desired: Desired, projected: Projected, runtime: ContainerRuntime, now: int) -> list[NewEvent]:
+    """Networks and volumes that containers are about to be made on and that are gone.
+
+    One that was there before Fleet carries no label and is asked for by its name.
+    """
+    if not projected.networks and not projected.volumes:
+        return []
+    networks = set(runtime.networks(desired.project)) if projected.networks else set()
+    volumes = set(runtime.volumes(desired.project)) if projected.volumes else set()
+    networks |= {name for name in projected.networks.values() if name not in networks and runtime.network_exists(name)}
+    volumes |= {name for name in projected.volumes.values() if name not in volumes and runtime.volume_exists(name)}
+    return shared_observations(projected, fleet=desired.name, networks=networks, volumes=volumes, now_ms=now)
+
+
+def _as_if_recorded(new: NewEvent, sequence: int) -> Event:
+    at = new.occurred_at or 0
+    return Event(
+        sequence_number=sequence,
+        event_id=new.event_id,
+        event_type=new.event_type,
+        stream_type=new.stream_type,
+        stream_id=new.stream_id,
+        version=0,
+        data=new.data,
+        causation_id=new.causation_id,
+        correlation_id=_NOBODY,
+        metadata={},
+        occurred_at=at,
+        recorded_at=at,
+        schema_version=1,
+        hash=b"",
+    )
+
+
+class _Later(Generic[T]):
+    """An answer that is fetched by another thread meanwhile."""
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._answer: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._answer.append(self._ask())
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> T:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
