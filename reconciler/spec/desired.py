@@ -9,7 +9,7 @@ Secrets appear by name only, with a keyed digest of the value, never the value i
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -399,6 +399,30 @@ class Desired(Value, frozen=True):
     notifications: tuple[Notification, ...] = ()
     reconcile: ReconcileSettings = ReconcileSettings()
     database: DatabaseSettings = DatabaseSettings()
+
+
+AnyValue = TypeVar("AnyValue", bound=Value)
+
+
+def make(kind: type[AnyValue], /, **fields: Any) -> AnyValue:
+    """A value whose fields that equal their defaults are the defaults themselves.
+
+    Documents leave out defaults by identity, so that a value put together from text has to be made this way: else two
+    equal values could have two documents, and two digests.
+    """
+    defaults = _DEFAULTS.get(kind)
+    if defaults is None:
+        ending = kind.__struct_fields__[len(kind.__struct_fields__) - len(kind.__struct_defaults__) :]
+        defaults = _DEFAULTS[kind] = dict(zip(ending, kind.__struct_defaults__, strict=True))
+    chosen = {name: value for name, value in fields.items() if name not in defaults or not _same(value, defaults[name])}
+    return kind(**chosen)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
+
+
+_DEFAULTS: dict[type[Value], dict[str, Any]] = {}
 
 
 def to_document(value: Value) -> dict[str, Any]:

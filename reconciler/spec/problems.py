@@ -1,0 +1,73 @@
+"""What is wrong with a fleet's files, collected while they are read, so that one run tells all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.errors import Problem
+from reconciler.spec.tree import Placed, quoted
+
+MOST_PROBLEMS = 1_000
+
+
+class Problems:
+    """The collector. Both lists are free of duplicates and in the order in which they were found.
+
+    Attributes:
+        found: what makes the files wrong.
+        warnings: what a person should know although the files are right.
+        incomplete: some file could not be parsed, so that a name that is not found proves nothing.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
+        self.incomplete = False
+
+    @property
+    def found(self) -> list[Problem]:
+        return list(self._found)
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return list(self._warnings)
+
+    def wrong(self, at: Placed, path: str, message: str, hint: str = "") -> None:
+        """Report something wrong at a node."""
+        self.add(Problem(at.source.shown, at.line, at.column, path, message, hint))
+
+    def warn(self, at: Placed, path: str, message: str, hint: str = "") -> None:
+        """Report something that is no error."""
+        problem = Problem(at.source.shown, at.line, at.column, path, message, hint)
+        if len(self._warnings) < MOST_PROBLEMS:
+            self._warnings[problem] = None
+
+    def add(self, problem: Problem) -> None:
+        """Report something that has its place already. Beyond a thousand nobody reads them, so no more are kept."""
+        if len(self._found) < MOST_PROBLEMS:
+            self._found[problem] = None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one; empty when none is."""
+    import difflib
+
+    words = list(known)
+    folded = {candidate.casefold().replace("-", "_"): candidate for candidate in words}
+    same = folded.get(word.casefold().replace("-", "_"))
+    if same is not None:
+        return same
+    near = difflib.get_close_matches(word[:100], words, n=1, cutoff=0.6)
+    return near[0] if near else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest known word, else the known ones where they are few."""
+    words = sorted(known)
+    near = nearest(word, words)
+    if near:
+        return f"did you mean {quoted(near)}?"
+    if not words:
+        return ""
+    few = ", ".join(words[:12])
+    return f"known: {few}" + (", …" if len(words) > 12 else "")

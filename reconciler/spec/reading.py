@@ -1,0 +1,395 @@
+"""Readers: small functions from a node to a value, out of which the shape of the file is put together.
+
+A reader takes the node, its path and the `Reading` it is part of. What is wrong it reports there and returns None, as it
+does for nothing at all: the field then keeps its default, and everything else of the file is still read and checked.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from reconciler.spec.desired import Value, make
+from reconciler.spec.inputs import Inputs
+from reconciler.spec.problems import Problems, did_you_mean
+from reconciler.spec.tree import (
+    UNUSABLE,
+    Entry,
+    Mapping,
+    Node,
+    Placed,
+    Scalar,
+    Sequence,
+    child,
+    is_null,
+    kind_of,
+    quoted,
+)
+from reconciler.units import parse_duration, parse_size
+
+MAX_DURATION_MS = 100 * 365 * 86_400_000
+MAX_SIZE = 1 << 60
+MAX_WHOLE = (1 << 53) - 1
+
+_BOOLEAN_LIKE = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+@dataclass(slots=True)
+class Reading:
+    """One reading of a fleet's files.
+
+    Attributes:
+        problems: collects what is wrong.
+        inputs: collects what was looked at.
+        project: the project's folder.
+        fleet: the fleet's name, the beginning of engine names.
+        key: the key of digests of what may be secret; empty means that none are made.
+        looks: whether config files, env files and build contexts are read; not for services of profiles that are not
+            active, whose files need not be there.
+    """
+
+    problems: Problems
+    inputs: Inputs
+    project: Path
+    fleet: str = ""
+    key: bytes = b""
+    looks: bool = True
+
+    def wrong(self, at: Placed, path: str, message: str, hint: str = "") -> None:
+        """Report something wrong at a node."""
+        self.problems.wrong(at, path, message, hint)
+
+    def warn(self, at: Placed, path: str, message: str, hint: str = "") -> None:
+        """Report something that is no error."""
+        self.problems.warn(at, path, message, hint)
+
+
+Reader: TypeAlias = Callable[[Node, str, Reading], Any]
+
+
+class Field(NamedTuple):
+    """A key of a mapping: the attribute it fills, and how it is read."""
+
+    attribute: str
+    read: Reader
+
+
+Fields: TypeAlias = Table[str, Field]
+
+
+def scalar(node: Node, path: str, reading: Reading, wanted: str) -> Scalar | None:
+    """The node as a scalar; anything else is reported, except what was reported already."""
+    if isinstance(node, Scalar):
+        if node.value is UNUSABLE:
+            return None
+        if node.value is not None:
+            return node
+    reading.wrong(node, path, f"this is {kind_of(node)} where {wanted} is wanted")
+    return None
+
+
+def text(node: Node, path: str, reading: Reading) -> str | None:
+    """Text, or a number as it is written."""
+    found = scalar(node, path, reading, "text")
+    if found is None:
+        return None
+    if isinstance(found.value, bool):
+        reading.wrong(node, path, f"this is the boolean {found.text} where text is wanted", "put it in quotes")
+        return None
+    return _clean(found, path, reading)
+
+
+def any_text(node: Node, path: str, reading: Reading) -> str | None:
+    """Any scalar as it is written: `5432`, `true` and `1.10` are text here."""
+    found = scalar(node, path, reading, "text")
+    return None if found is None else _clean(found, path, reading)
+
+
+def filled_text(node: Node, path: str, reading: Reading) -> str | None:
+    """Text that is not empty."""
+    found = text(node, path, reading)
+    if found is not None and not found.strip():
+        reading.wrong(node, path, "this is empty")
+        return None
+    return found
+
+
+def _clean(found: Scalar, path: str, reading: Reading) -> str | None:
+    if "\0" in found.text:
+        reading.wrong(found, path, "this text holds a NUL character, which no container can be given")
+        return None
+    return found.text
+
+
+def boolean(node: Node, path: str, reading: Reading) -> bool | None:
+    """`true` or `false`."""
+    found = scalar(node, path, reading, "true or false")
+    if found is None:
+        return None
+    if isinstance(found.value, bool):
+        return found.value
+    instead = _BOOLEAN_LIKE.get(found.text.lower(), "")
+    hint = f"YAML 1.2 reads {found.text} as text; write {instead}" if instead else "write it without quotes"
+    is_word = instead or found.text.lower() in {"true", "false"}
+    reading.wrong(node, path, f"this is {kind_of(node)} where true or false is wanted", hint if is_word else "")
+    return None
+
+
+def whole(minimum: int = 0, maximum: int = MAX_WHOLE) -> Reader:
+    """A reader of whole numbers within bounds."""
+
+    def read(node: Node, path: str, reading: Reading) -> int | None:
+        found = scalar(node, path, reading, "a whole number")
+        if found is None:
+            return None
+        if not isinstance(found.value, int) or isinstance(found.value, bool):
+            digits = isinstance(found.value, str) and found.value.isdecimal()
+            hint = "write it without quotes" if digits else ""
+            reading.wrong(node, path, f"this is {kind_of(node)} where a whole number is wanted", hint)
+            return None
+        if not minimum <= found.value <= maximum:
+            limits = f"at least {minimum}" if found.value < minimum else f"at most {maximum}"
+            reading.wrong(node, path, f"{found.text} is out of range: it must be {limits}")
+            return None
+        return found.value
+
+    return read
+
+
+def number(minimum: float = 0.0, maximum: float = 1e12) -> Reader:
+    """A reader of numbers within bounds."""
+
+    def read(node: Node, path: str, reading: Reading) -> float | None:
+        found = scalar(node, path, reading, "a number")
+        if found is None:
+            return None
+        if not isinstance(found.value, int | float) or isinstance(found.value, bool) or not math.isfinite(found.value):
+            reading.wrong(node, path, f"this is {kind_of(node)} where a number is wanted")
+            return None
+        if not minimum <= found.value <= maximum:
+            limits = f"at least {minimum:g}" if found.value < minimum else f"at most {maximum:g}"
+            reading.wrong(node, path, f"{found.text} is out of range: it must be {limits}")
+            return None
+        return float(found.value)
+
+    return read
+
+
+def _measure(wanted: str, parse: Callable[[Any], int], limit: int, examples: str) -> Reader:
+    def read(node: Node, path: str, reading: Reading) -> int | None:
+        found = scalar(node, path, reading, wanted)
+        if found is None:
+            return None
+        try:
+            amount = parse(found.value)
+        except (ValueError, OverflowError):
+            amount = -1
+        if not 0 <= amount <= limit:
+            reading.wrong(node, path, f"{quoted(found.text)} is not {wanted}", f"such as {examples}")
+            return None
+        return amount
+
+    return read
+
+
+duration: Reader = _measure("a duration", parse_duration, MAX_DURATION_MS, "30s, 1m30s or PT30S; a number is seconds")
+size: Reader = _measure("a size", parse_size, MAX_SIZE, "256m or 1g; a number is bytes")
+
+
+def above_zero(read: Reader) -> Reader:
+    """A reader that takes what another takes, except 0."""
+
+    def reader(node: Node, path: str, reading: Reading) -> Any:
+        found = read(node, path, reading)
+        if found == 0:
+            reading.wrong(node, path, "this must be more than 0")
+            return None
+        return found
+
+    return reader
+
+
+def choice(*words: str, also: Table[str, str] | None = None) -> Reader:
+    """A reader of one of the given words; `also` maps other spellings of them."""
+    others = also or {}
+
+    def read(node: Node, path: str, reading: Reading) -> str | None:
+        found = scalar(node, path, reading, " or ".join(words) if len(words) < 4 else "one of a few words")
+        if found is None:
+            return None
+        if found.text in words:
+            return found.text
+        if found.text in others:
+            return others[found.text]
+        reading.wrong(node, path, f"{quoted(found.text)} is none of {', '.join(words)}", _near_only(found.text, words))
+        return None
+
+    return read
+
+
+def _near_only(word: str, words: Iterable[str]) -> str:
+    hint = did_you_mean(word, words)
+    return hint if hint.startswith("did") else ""
+
+
+def matching(pattern: re.Pattern[str], wanted: str, hint: str = "") -> Reader:
+    """A reader of text of a given form."""
+
+    def read(node: Node, path: str, reading: Reading) -> str | None:
+        found = text(node, path, reading)
+        if found is None:
+            return None
+        if not pattern.fullmatch(found):
+            reading.wrong(node, path, f"{quoted(found)} is not {wanted}", hint)
+            return None
+        return found
+
+    return read
+
+
+def list_of(read: Reader, *, single: bool = False) -> Reader:
+    """A reader of lists; with `single`, one scalar stands for a list of one."""
+
+    def reader(node: Node, path: str, reading: Reading) -> list[Any] | None:
+        if isinstance(node, Sequence):
+            found = [read(item, child(path, index), reading) for index, item in enumerate(node.items)]
+            return [value for value in found if value is not None]
+        if isinstance(node, Scalar) and node.value is UNUSABLE:
+            return None
+        if single and isinstance(node, Scalar) and node.value is not None:
+            value = read(node, path, reading)
+            return None if value is None else [value]
+        reading.wrong(node, path, f"this is {kind_of(node)} where a list is wanted")
+        return None
+
+    return reader
+
+
+def sorted_set(read: Reader) -> Reader:
+    """A reader of a list in which neither order nor repetition means anything."""
+    inner = list_of(read, single=True)
+
+    def reader(node: Node, path: str, reading: Reading) -> tuple[Any, ...] | None:
+        found = inner(node, path, reading)
+        return None if found is None else tuple(sorted(set(found)))
+
+    return reader
+
+
+def words(node: Node, path: str, reading: Reading) -> tuple[str, ...] | None:
+    """A command line: a list, or one text that is split as a shell would, with nothing expanded."""
+    if isinstance(node, Sequence):
+        return tuple(list_of(any_text)(node, path, reading) or ())
+    found = text(node, path, reading)
+    if found is None:
+        return None
+    import shlex
+
+    try:
+        return tuple(shlex.split(found))
+    except ValueError as error:
+        reason = "a quote is not closed" if "quot" in str(error) else "a backslash ends it"
+        reading.wrong(node, path, f"this command cannot be split into words: {reason}", "write it as a list")
+        return None
+
+
+def command(node: Node, path: str, reading: Reading) -> tuple[str, ...] | None:
+    """A command line of at least one word."""
+    found = words(node, path, reading)
+    if found is not None and not found:
+        reading.wrong(node, path, "this command is empty")
+        return None
+    return found
+
+
+def mapping(node: Node, path: str, reading: Reading, wanted: str = "a mapping") -> Mapping | None:
+    """The node as a mapping; anything else is reported, except what was reported already."""
+    if isinstance(node, Mapping):
+        return node
+    if not (isinstance(node, Scalar) and node.value is UNUSABLE):
+        reading.wrong(node, path, f"this is {kind_of(node)} where {wanted} is wanted")
+    return None
+
+
+def fields_of(
+    node: Node, path: str, reading: Reading, fields: Fields, other_words: Table[str, str] | None = None
+) -> dict[str, Any] | None:
+    """The attributes that the keys of a mapping give; a key whose value is null is as good as not there.
+
+    Args:
+        node: the mapping.
+        path: its path.
+        reading: what this is part of.
+        fields: the keys that there are.
+        other_words: what to write instead of keys that people bring from elsewhere.
+    """
+    found = mapping(node, path, reading)
+    if found is None:
+        return None
+    values: dict[str, Any] = {}
+    for key, entry in found.entries.items():
+        known = fields.get(key)
+        if known is None:
+            unknown_key(entry, key, path, reading, fields, other_words)
+        elif not is_null(entry.value):
+            value = known.read(entry.value, child(path, key), reading)
+            if value is not None:
+                values[known.attribute] = value
+    return values
+
+
+def unknown_key(
+    entry: Entry,
+    key: str,
+    path: str,
+    reading: Reading,
+    known: Iterable[str],
+    other_words: Table[str, str] | None = None,
+) -> None:
+    """Report a key that has no meaning here; keys that begin with `x-` are the person's own."""
+    if key.startswith("x-"):
+        return
+    hint = (other_words or {}).get(key) or did_you_mean(key, known)
+    reading.wrong(entry, child(path, key), f"unknown key {quoted(key)}", hint)
+
+
+def record(kind: type[Value], fields: Fields, *required: str) -> Reader:
+    """A reader of a mapping into a value of a kind; `required` are keys that must be there."""
+
+    def read(node: Node, path: str, reading: Reading) -> Any:
+        values = fields_of(node, path, reading, fields)
+        if values is None or not require(node, path, reading, *required):
+            return None
+        missing = [key for key in required if fields[key].attribute not in values]
+        return None if missing else make(kind, **values)
+
+    return read
+
+
+def require(node: Node, path: str, reading: Reading, *keys: str) -> bool:
+    """Whether all these keys are there; each that is not is reported."""
+    entries = node.entries if isinstance(node, Mapping) else {}
+    missing = [key for key in keys if key not in entries or is_null(entries[key].value)]
+    for key in missing:
+        reading.wrong(node, path, f"the key {key} is missing")
+    return not missing
+
+
+def absolute_path(written: str, at: Placed, reading: Reading) -> str:
+    """A path as it is written, relative to its file's folder or to the home folder (`~/`), made absolute."""
+    if written == "~" or written.startswith("~/"):
+        home = reading.inputs.variable("HOME")
+        written = home + written[1:] if home else written
+    return os.path.normpath(os.path.join(at.source.folder, written))
+
+
+def file_path(node: Node, path: str, reading: Reading) -> str | None:
+    """A path on this machine, made absolute."""
+    found = filled_text(node, path, reading)
+    return None if found is None else absolute_path(found, node, reading)

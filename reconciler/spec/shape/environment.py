@@ -1,0 +1,139 @@
+"""Environment, labels and other tables of text, as mappings or as `NAME=value` lists; env files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import FleetError
+from reconciler.spec.contents import values_digest
+from reconciler.spec.desired import EnvFile, SecretUse, make
+from reconciler.spec.env_files import read_env_file
+from reconciler.spec.reading import Field, Reader, Reading, any_text, fields_of, filled_text, list_of, require
+from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted
+
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?")
+OWN_LABELS = "fleet."
+
+SECRET_USE_FIELDS = {"secret": Field("secret", filled_text)}
+
+
+def secret_use(node: Node, path: str, reading: Reading) -> SecretUse | None:
+    """`{secret: name}`."""
+    values = fields_of(node, path, reading, SECRET_USE_FIELDS)
+    if values is None or not require(node, path, reading, "secret") or "secret" not in values:
+        return None
+    return SecretUse(**values)
+
+
+def text_or_secret(node: Node, path: str, reading: Reading) -> str | SecretUse | None:
+    """Text as it is written, or a secret by reference."""
+    if isinstance(node, Mapping):
+        return secret_use(node, path, reading)
+    if is_null(node):
+        name = path.rpartition(".")[2]
+        hint = f'"" for an empty one, {{secret: …}} for a secret, ${{…}} for a declared variable with env: {name}'
+        reading.wrong(node, path, "this has no value", hint)
+        return None
+    return any_text(node, path, reading)
+
+
+def text_or_empty(node: Node, path: str, reading: Reading) -> str | None:
+    """Text as it is written; nothing is the empty text."""
+    return "" if is_null(node) else any_text(node, path, reading)
+
+
+def table_of(
+    read: Reader, name_form: re.Pattern[str], what: str, *, separators: str = "=", bare: bool = False
+) -> Callable[[Node, str, Reading], dict[str, Any] | None]:
+    """A reader of a mapping or a list of `NAME=value`, sorted by name.
+
+    Args:
+        read: reads a value.
+        name_form: what a name must look like.
+        what: the kind of name, for messages.
+        separators: the signs that may part name and value in a list.
+        bare: whether a list item without a separator stands for a name with an empty value.
+    """
+
+    def pairs(node: Sequence, path: str, reading: Reading) -> list[tuple[str, Node, str]]:
+        found = []
+        for index, item in enumerate(node.items):
+            below = child(path, index)
+            written = any_text(item, below, reading)
+            if written is None:
+                continue
+            at = min((position for sign in separators if (position := written.find(sign)) >= 0), default=-1)
+            if at < 0 and not bare:
+                shown = " or ".join(f"NAME{sign}value" for sign in separators)
+                reading.wrong(item, below, f"{quoted(written)} is not {shown}")
+                continue
+            name, value = (written, "") if at < 0 else (written[:at], written[at + 1 :])
+            found.append((name, Scalar(item.source, item.line, item.column, value, value), below))
+        return found
+
+    def reader(node: Node, path: str, reading: Reading) -> dict[str, Any] | None:
+        if isinstance(node, Sequence):
+            listed = pairs(node, path, reading)
+        elif isinstance(node, Mapping):
+            listed = [(name, entry.value, child(path, name)) for name, entry in node.entries.items()]
+        else:
+            if not (isinstance(node, Scalar) and not isinstance(node.value, str | int | float | bool | None)):
+                reading.wrong(node, path, f"this is {kind_of(node)} where a mapping is wanted")
+            return None
+        values: dict[str, Any] = {}
+        for name, inner, below in listed:
+            if not name_form.fullmatch(name):
+                reading.wrong(inner, below, f"{quoted(name)} is not {what}")
+                continue
+            if name in values:
+                reading.wrong(inner, below, f"{quoted(name)} is given twice")
+                continue
+            value = read(inner, below, reading)
+            if value is not None:
+                values[name] = value
+        return dict(sorted(values.items()))
+
+    return reader
+
+
+environment = table_of(text_or_secret, VARIABLE_NAME, "the name of an environment variable")
+arguments = table_of(text_or_empty, VARIABLE_NAME, "the name of a build argument")
+sysctls = table_of(any_text, re.compile(r"[a-z0-9_./-]+"), "the name of a kernel setting")
+
+_any_labels = table_of(text_or_empty, LABEL_NAME, "the name of a label", bare=True)
+
+
+def labels(node: Node, path: str, reading: Reading) -> dict[str, str] | None:
+    """Labels; those that begin with `fleet.` are Fleet's marks of ownership and nobody else's."""
+    found = _any_labels(node, path, reading)
+    for name in found or ():
+        if name.startswith(OWN_LABELS):
+            reading.wrong(
+                node, path, f"the label {quoted(name)} is not yours", "labels that begin with fleet. are Fleet's"
+            )
+    return found
+
+
+def env_files(node: Node, path: str, reading: Reading) -> tuple[EnvFile, ...] | None:
+    """Env files in their order, which has meaning: later ones win."""
+    found = list_of(_env_file, single=True)(node, path, reading)
+    return None if found is None else tuple(found)
+
+
+def _env_file(node: Node, path: str, reading: Reading) -> EnvFile | None:
+    from reconciler.spec.reading import file_path
+
+    full = file_path(node, path, reading)
+    if full is None or not reading.looks:
+        return None if full is None else make(EnvFile, source=full, digest="")
+    try:
+        digest = values_digest(read_env_file(Path(full)), reading.key)
+    except FleetError as error:
+        reading.wrong(node, path, str(error), error.hint)
+        return None
+    reading.inputs.env_file(Path(full), digest)
+    return make(EnvFile, source=full, digest=digest)

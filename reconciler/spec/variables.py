@@ -1,0 +1,396 @@
+"""Variables: declared with a type, given a value from outside or by default, and put where `${name}` stands.
+
+Only declared names count. A scalar that is `${name}` and nothing else takes the variable's type; inside other text the
+value is written out. `$$` is a literal `$`, and a `$` that no `{` follows is itself. What was put in is never looked at
+again, so a value that holds `${…}` stays as it is.
+
+A value comes from, the first that has one: `--var`, the `--var-file`s (later ones first), `FLEET_VAR_<NAME>` of the
+environment, the variable named by `env:`, `default:`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import Problem
+from reconciler.spec.compose import compose
+from reconciler.spec.inputs import Inputs, LoadOptions
+from reconciler.spec.problems import Problems, did_you_mean, nearest
+from reconciler.spec.source import Unreadable, read_source, shown_path
+from reconciler.spec.tree import (
+    UNUSABLE,
+    Entry,
+    Mapping,
+    Node,
+    Placed,
+    Plain,
+    Scalar,
+    Sequence,
+    child,
+    is_null,
+    kind_of,
+    plain_value,
+    quoted,
+)
+
+ENVIRONMENT_PREFIX = "FLEET_VAR_"
+TYPES = ("string", "integer", "number", "boolean", "list")
+DECLARATION_KEYS = ("type", "default", "description", "env", "choices")
+# Sections that are read before variables have values, or without this loader.
+LITERAL_SECTIONS = frozenset({"variables", "include", "database"})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\})?")
+_WHOLE = re.compile(r"\$\{([^}]*)\}")
+_COMPOSE_DEFAULT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:?[-?+])(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One declared variable with its value; `value` is None when there is none, which was reported then."""
+
+    name: str
+    type: str
+    value: Plain | tuple[Plain, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    entry: Entry
+    type: str
+    default: Node | None
+    env: str
+    choices: list[Plain]
+
+
+def collect(root: Mapping, options: LoadOptions, inputs: Inputs, problems: Problems) -> dict[str, Variable]:
+    """The declared variables with their values; every problem with them is reported."""
+    declared = _declarations(root, problems)
+    files = _var_files(declared, options, inputs, problems)
+    _check_given(declared, options, problems)
+    variables = {}
+    for name, declaration in declared.items():
+        value = _value(name, declaration, files.get(name), options, inputs, problems)
+        variables[name] = Variable(name, declaration.type, value)
+    return variables
+
+
+def _declarations(root: Mapping, problems: Problems) -> dict[str, _Declaration]:
+    section = root.entries.get("variables")
+    if section is None or is_null(section.value):
+        return {}
+    if not isinstance(section.value, Mapping):
+        problems.wrong(section.value, "variables", f"this is {kind_of(section.value)} where a mapping is wanted")
+        return {}
+    declared: dict[str, _Declaration] = {}
+    for name, entry in section.value.entries.items():
+        path = child("variables", name)
+        if not _NAME.fullmatch(name):
+            problems.wrong(entry, path, f"{quoted(name)} is not a variable's name", "letters, digits and _")
+            continue
+        same = next((other for other in declared if other.upper() == name.upper()), None)
+        if same is not None:
+            problems.wrong(entry, path, f"{quoted(name)} and {quoted(same)} differ in case only")
+            continue
+        declared[name] = _declaration(entry, path, problems)
+    return declared
+
+
+def _declaration(entry: Entry, path: str, problems: Problems) -> _Declaration:
+    node = entry.value
+    if not isinstance(node, Mapping):
+        return _Declaration(entry, _type_of(node), None if is_null(node) else node, "", [])
+    for key, inner in node.entries.items():
+        if key not in DECLARATION_KEYS and not key.startswith("x-"):
+            hint = did_you_mean(key, DECLARATION_KEYS)
+            problems.wrong(inner, child(path, key), f"unknown key {quoted(key)}", hint)
+    default = node.entries.get("default")
+    kind = _word(node, "type", path, problems)
+    if kind and kind not in TYPES:
+        place = node.entries["type"].value
+        problems.wrong(place, child(path, "type"), f"{quoted(kind)} is no type", did_you_mean(kind, TYPES))
+        kind = ""
+    written = None if default is None or is_null(default.value) else default.value
+    return _Declaration(
+        entry,
+        kind or (_type_of(written) if written is not None else "string"),
+        written,
+        _word(node, "env", path, problems),
+        _choices(node, path, problems),
+    )
+
+
+def _word(node: Mapping, key: str, path: str, problems: Problems) -> str:
+    entry = node.entries.get(key)
+    if entry is None or is_null(entry.value):
+        return ""
+    if isinstance(entry.value, Scalar) and isinstance(entry.value.value, str):
+        return entry.value.value
+    problems.wrong(entry.value, child(path, key), f"this is {kind_of(entry.value)} where text is wanted")
+    return ""
+
+
+def _choices(node: Mapping, path: str, problems: Problems) -> list[Plain]:
+    entry = node.entries.get("choices")
+    if entry is None or is_null(entry.value):
+        return []
+    items = entry.value.items if isinstance(entry.value, Sequence) else []
+    found = [item.value for item in items if isinstance(item, Scalar) and not isinstance(item.value, type(UNUSABLE))]
+    if not found or len(found) != len(items):
+        problems.wrong(entry.value, child(path, "choices"), "choices are a list of values, at least one")
+    return found
+
+
+def _type_of(node: Node) -> str:
+    if isinstance(node, Sequence):
+        return "list"
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return "number" if isinstance(value, float) else "string"
+
+
+def _var_files(
+    declared: dict[str, _Declaration], options: LoadOptions, inputs: Inputs, problems: Problems
+) -> dict[str, tuple[Node, str]]:
+    given: dict[str, tuple[Node, str]] = {}
+    for written in options.var_files:
+        path = Path(os.path.abspath(written))
+        try:
+            source = read_source(path)
+        except Unreadable as error:
+            inputs.file(path, "")
+            place = (error.line, error.column)
+            problems.add(Problem(shown_path(path), *place, "", f"the file of variables {error}"))
+            continue
+        inputs.file(path, source.digest)
+        tree = compose(source, problems)
+        for name, entry in tree.entries.items() if tree is not None else ():
+            if name in declared:
+                given[name] = (entry.value, name)
+            else:
+                problems.wrong(entry, child("", name), f"no variable {quoted(name)} is declared", _near(name, declared))
+    return given
+
+
+def _near(name: str, declared: dict[str, _Declaration]) -> str:
+    return did_you_mean(name, declared) or "declare it under variables:"
+
+
+def _check_given(declared: dict[str, _Declaration], options: LoadOptions, problems: Problems) -> None:
+    for name in options.variables:
+        if name not in declared:
+            message = f"no variable {quoted(name)} is declared"
+            problems.add(Problem("--var", 0, 0, "", message, _near(name, declared)))
+    names = {ENVIRONMENT_PREFIX + name.upper() for name in declared}
+    for name in sorted(options.environ):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in names and declared:
+            near = nearest(name, names)
+            if near:
+                place = next(iter(declared.values())).entry
+                problems.warn(place, "variables", f"the environment variable {quoted(name)} sets nothing", f"{near}?")
+
+
+def _value(
+    name: str,
+    declaration: _Declaration,
+    from_file: tuple[Node, str] | None,
+    options: LoadOptions,
+    inputs: Inputs,
+    problems: Problems,
+) -> Plain | tuple[Plain, ...]:
+    path = child("variables", name)
+    from_environment = inputs.variable(ENVIRONMENT_PREFIX + name.upper())
+    from_named = inputs.variable(declaration.env) if declaration.env else None
+    for origin, given in (
+        (f"--var {name}", options.variables.get(name)),
+        ("", from_file),
+        (f"the environment variable {ENVIRONMENT_PREFIX}{name.upper()}", from_environment),
+        (f"the environment variable {declaration.env}", from_named),
+    ):
+        if isinstance(given, str):
+            return _from_text(given, declaration, path, origin, problems)
+        if given is not None:
+            return _from_node(given[0], declaration, given[1], problems)
+    if declaration.default is not None:
+        return _from_node(declaration.default, declaration, path, problems)
+    problems.wrong(
+        declaration.entry,
+        path,
+        f"the variable {quoted(name)} has no value and no default",
+        f"give it with --var {name}=… or {ENVIRONMENT_PREFIX}{name.upper()}",
+    )
+    return None
+
+
+def _from_text(
+    given: str, declaration: _Declaration, path: str, origin: str, problems: Problems
+) -> Plain | tuple[Plain, ...]:
+    """A value from the command line or the environment, read by the variable's type."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        problems.wrong(declaration.entry, path, f"{origin} is not UTF-8 text")
+        return None
+    value: Plain | tuple[Plain, ...] = given
+    if declaration.type == "list":
+        inner = given.strip().removeprefix("[").removesuffix("]")
+        value = tuple(part.strip() for part in inner.split(",") if part.strip())
+    elif declaration.type != "string":
+        value = plain_value(given.strip())
+    return _checked(value, declaration, declaration.entry, path, f"{origin} is {quoted(given)}", problems)
+
+
+def _from_node(node: Node, declaration: _Declaration, path: str, problems: Problems) -> Plain | tuple[Plain, ...]:
+    value: Any = None
+    if isinstance(node, Scalar):
+        value = node.text if declaration.type == "string" and not isinstance(node.value, bool) else node.value
+    elif isinstance(node, Sequence) and all(isinstance(item, Scalar) for item in node.items):
+        value = tuple(item.value for item in node.items if isinstance(item, Scalar))
+    return _checked(value, declaration, node, path, f"this is {kind_of(node)}", problems)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, tuple),
+}
+
+
+def _checked(
+    value: Any, declaration: _Declaration, at: Placed, path: str, what: str, problems: Problems
+) -> Plain | tuple[Plain, ...]:
+    if not _FITS[declaration.type](value):
+        problems.wrong(at, path, f"{what}, and the variable is of type {declaration.type}")
+        return None
+    if declaration.choices and value not in declaration.choices:
+        known = ", ".join(_written(choice) for choice in declaration.choices)
+        problems.wrong(at, path, f"{what}, which is none of the choices", f"choices: {known}")
+        return None
+    found: Plain | tuple[Plain, ...] = value
+    return found
+
+
+def _written(value: Plain) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def fill(root: Mapping, variables: dict[str, Variable], problems: Problems) -> Mapping:
+    """The tree with every reference replaced; trees without references are shared with the old one."""
+    filler = _Filler(variables, problems)
+    entries = {}
+    for key, entry in root.entries.items():
+        if key in LITERAL_SECTIONS:
+            if key == "database":
+                filler.refuse(entry.value, key)
+            entries[key] = entry
+        else:
+            entries[key] = filler.entry(entry, key)
+    return Mapping(root.source, root.line, root.column, entries)
+
+
+class _Filler:
+    def __init__(self, variables: dict[str, Variable], problems: Problems) -> None:
+        self._variables = variables
+        self._problems = problems
+
+    def entry(self, entry: Entry, path: str) -> Entry:
+        value = self.node(entry.value, path)
+        return entry if value is entry.value else Entry(entry.source, entry.line, entry.column, value)
+
+    def node(self, node: Node, path: str) -> Node:
+        if isinstance(node, Scalar):
+            return self._scalar(node, path) if "$" in node.text and isinstance(node.value, str) else node
+        if isinstance(node, Sequence):
+            items = [self.node(item, child(path, index)) for index, item in enumerate(node.items)]
+            same = all(new is old for new, old in zip(items, node.items, strict=True))
+            return node if same else Sequence(node.source, node.line, node.column, items)
+        entries = {key: self.entry(entry, child(path, key)) for key, entry in node.entries.items()}
+        same = all(new is old for new, old in zip(entries.values(), node.entries.values(), strict=True))
+        return node if same else Mapping(node.source, node.line, node.column, entries)
+
+    def refuse(self, node: Node, path: str) -> None:
+        """Report references in a section that does not know them."""
+        if isinstance(node, Scalar):
+            if "${" in node.text:
+                self._problems.wrong(
+                    node, path, "variables cannot be used here", "the log is found before they have values"
+                )
+        elif isinstance(node, Sequence):
+            for index, item in enumerate(node.items):
+                self.refuse(item, child(path, index))
+        else:
+            for key, entry in node.entries.items():
+                self.refuse(entry.value, child(path, key))
+
+    def _scalar(self, node: Scalar, path: str) -> Node:
+        whole = _WHOLE.fullmatch(node.text)
+        if whole is not None:
+            variable = self._look_up(whole[1], node, path)
+            if variable is None or variable.value is None:
+                return _unusable(node)
+            return _typed(node, variable.value)
+        parts: list[str] = []
+        at = 0
+        for match in _REFERENCE.finditer(node.text):
+            parts.append(node.text[at : match.start()])
+            at = match.end()
+            part = "$" if match[0] == "$$" else self._part(match, node, path)
+            if part is None:
+                return _unusable(node)
+            parts.append(part)
+        text = "".join([*parts, node.text[at:]])
+        return Scalar(node.source, node.line, node.column, text, text)
+
+    def _part(self, match: re.Match[str], node: Scalar, path: str) -> str | None:
+        if match[2] is None:
+            self._problems.wrong(node, path, "a ${ is not closed with }", "write $${ for a literal ${")
+            return None
+        variable = self._look_up(match[1], node, path)
+        if variable is None or variable.value is None:
+            return None
+        if isinstance(variable.value, tuple):
+            self._problems.wrong(node, path, f"the list {quoted(variable.name)} cannot stand inside of text")
+            return None
+        return _written(variable.value)
+
+    def _look_up(self, name: str, node: Scalar, path: str) -> Variable | None:
+        variable = self._variables.get(name)
+        if variable is not None:
+            return variable
+        default = _COMPOSE_DEFAULT.fullmatch(name)
+        if default is not None:
+            message = f"{quoted('${' + name + '}')} has a default in it"
+            hint = f"declare variables: {{{default[1]}: {{default: {default[3] or '…'}}}}} and write ${{{default[1]}}}"
+        elif name.startswith("env:"):
+            message = f"{quoted('${' + name + '}')} asks for the environment"
+            wanted = name.removeprefix("env:") or "NAME"
+            hint = f"declare a variable with env: {wanted} and write its name"
+        else:
+            message = f"no variable {quoted(name)} is declared"
+            hint = did_you_mean(name, self._variables) or "declare it under variables:"
+            hint += f", or write $${{{name}}} for the literal text" if _NAME.fullmatch(name) else ""
+        self._problems.wrong(node, path, message, hint)
+        return None
+
+
+def _unusable(node: Scalar) -> Scalar:
+    return Scalar(node.source, node.line, node.column, node.text, UNUSABLE)
+
+
+def _typed(node: Scalar, value: Plain | tuple[Plain, ...]) -> Node:
+    if isinstance(value, tuple):
+        items: list[Node] = [Scalar(node.source, node.line, node.column, _written(one), one) for one in value]
+        return Sequence(node.source, node.line, node.column, items)
+    return Scalar(node.source, node.line, node.column, _written(value), value)
