@@ -1,0 +1,53 @@
+"""The basis of a plan: digests of what it was computed on, so that a saved plan is recognised once that has moved on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.plan.model import Basis
+from reconciler.projections.projected import Projected, ProjectedContainer
+from reconciler.spec.desired import Desired
+from reconciler.spec.roles import digest_of
+
+
+def basis_of(desired: Desired, projected: Projected) -> Basis:
+    """The digests of the file and of what the log says, with the log's position.
+
+    Of the log only what a plan depends on counts: times, causes and a health check's first verdict do not, so that a plan
+    does not go stale by itself.
+    """
+    return Basis(digest_of(desired), digest_of(_relevant(projected)), projected.sequence)
+
+
+def _relevant(projected: Projected) -> list[Any]:
+    return [
+        [
+            [name, one.digest, one.wanted, one.reverted, one.document]
+            for name, one in sorted(projected.services.items())
+        ],
+        [_container(one) for one in projected.all_containers()],
+        projected.networks,
+        projected.volumes,
+        [[name, one.image_id, one.build_digest] for name, one in sorted(projected.images.items())],
+        [[name, one.until, one.why] for name, one in sorted(projected.suspensions.items())],
+        [[*key, until] for key, until in sorted(projected.drift_ignores.items())],
+        [[key, one.until, one.abandoned] for key, one in sorted(projected.backoffs.items())],
+        projected.handlers,
+    ]
+
+
+def _container(one: ProjectedContainer) -> list[Any]:
+    return [
+        one.key,
+        one.container_id,
+        one.name,
+        one.digest,
+        one.image_id,
+        one.state,
+        one.exit_code,
+        one.external,
+        one.health == "unhealthy",
+        one.resources,
+        one.completed_digest,
+        {field: found.get("actual") for field, found in one.drift.items()},
+    ]

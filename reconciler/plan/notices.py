@@ -1,0 +1,81 @@
+"""Warnings: what a person should see before saying yes, beside the actions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.plan.draft import Draft
+from reconciler.plan.model import CreateContainer, DefineService, RemoveContainer, ReplaceContainer, StartContainer
+from reconciler.plan.naming import service_address
+from reconciler.plan.reasons import listed
+from reconciler.plan.services import Looked
+from reconciler.plan.situation import Situation
+from reconciler.spec.desired import Mount, ServiceSpec
+
+_SOCKETS = ("podman.sock", "docker.sock", "containerd.sock")
+
+
+def add_notices(situation: Situation, draft: Draft, looked: Mapping[str, Looked]) -> None:
+    """Add what follows from the actions: powers over the host, jobs that run again, data that is concerned."""
+    for action in draft.of_type(CreateContainer, ReplaceContainer, StartContainer):
+        if looked[action.service].wanted.job and action.reason.code in ("rerun", "requested"):
+            draft.warn(action.resource, "is a job and runs again")
+    for action in draft.of_type(CreateContainer, ReplaceContainer, DefineService):
+        name = action.definition.name if isinstance(action, DefineService) else action.service
+        for power in powers(looked[name].wanted.spec):
+            draft.warn(service_address(name), power)
+    for action in draft.of_type(ReplaceContainer):
+        old = situation.definition(action.old_digest)
+        if old is not None:
+            for text in _data_at_replacement(old, looked[action.service].wanted.spec, action.order == "start-first"):
+                draft.warn(action.resource, text)
+    for action in draft.of_type(RemoveContainer):
+        if action.reason.code == "removed_from_file":
+            _data_at_removal(situation, draft, action.service)
+
+
+def powers(spec: ServiceSpec) -> Iterator[str]:
+    """What a service may do to the host beyond what a container usually may."""
+    if spec.privileged:
+        yield "runs privileged"
+    shared = [
+        word
+        for word, mode in (("network", spec.network_mode), ("processes", spec.pid_mode), ("IPC", spec.ipc_mode))
+        if mode == "host"
+    ]
+    if shared:
+        yield f"shares the host's {listed(shared)}"
+    for mount in spec.mounts:
+        if mount.kind == "bind" and mount.source == "/":
+            yield "mounts the host's whole file system"
+        elif mount.kind == "bind" and mount.source.endswith(_SOCKETS):
+            yield f"mounts the container engine's socket {mount.source}"
+
+
+def _data(spec: ServiceSpec) -> dict[str, Mount]:
+    """Mounts that hold what a container wrote, by target."""
+    return {mount.target: mount for mount in spec.mounts if mount.kind != "tmpfs" and not mount.read_only}
+
+
+def _data_at_replacement(old: ServiceSpec, new: ServiceSpec, overlap: bool) -> Iterator[str]:
+    before, after = _data(old), _data(new)
+    for target, mount in sorted(before.items()):
+        if target not in after or after[target].source != mount.source:
+            yield f"no longer has {mount.kind} {mount.source} at {target}; what is in it stays there"
+    kept = sorted(
+        mount.source
+        for target, mount in after.items()
+        if mount.kind == "volume" and target in before and before[target].source == mount.source
+    )
+    if kept and overlap:
+        yield f"old and new write to volume {listed(kept)} at the same time for a moment"
+    elif kept:
+        yield f"is replaced; what it wrote to volume {listed(kept)} stays"
+
+
+def _data_at_removal(situation: Situation, draft: Draft, service: str) -> None:
+    known = situation.services.get(service)
+    spec = situation.definition(known.digest) if known is not None else None
+    volumes = sorted({mount.source for mount in _data(spec).values() if mount.kind == "volume"}) if spec else []
+    if volumes:
+        draft.warn(service_address(service), f"leaves volume {listed(volumes)} behind: volumes are never removed")
