@@ -18,7 +18,7 @@ from reconciler.errors import LogUnusable
 from reconciler.events.archive.columns import ColumnReader, ColumnWriter
 from reconciler.events.archive.record import Record, seal_record
 from reconciler.events.store.names import Origin
-from reconciler.events.store.query import EventQuery
+from reconciler.events.store.query import EventQuery, as_recorded
 
 BLOCK_EVENTS = 64
 RUN_EVENTS = 8
@@ -190,7 +190,7 @@ class Block:
             cause = query.causation_id.bytes
             tests.append(lambda row: self._causation_id(row) == cause)
         if query.text:
-            text = query.text.encode().lower()
+            text = as_recorded(query.text).encode().lower()
             tests.append(lambda row: text in self._data[row].lower())
         return [row for row in rows if all(test(row) for test in tests)]
 

@@ -45,41 +45,40 @@ class Tally(msgspec.Struct):
     days: dict[str, int] = {}
 
 
-class Footer(msgspec.Struct, frozen=True):
-    """What a segment covers and where its parts are. Hashes are hex, times Unix ms of recording."""
+class SegmentInfo(msgspec.Struct, frozen=True):
+    """What a segment covers. Times are Unix ms of recording, `newest_id` is the greatest of its event ids.
 
-    format: int
+    Attributes:
+        previous_hash: of the event before the first one.
+        written_at: when it was archived.
+    """
+
     first: int
     last: int
-    previous_hash: str
-    last_hash: str
-    first_at: int
-    last_at: int
+    from_time: int
+    to_time: int
+    newest_id: bytes
+    previous_hash: bytes
+    last_hash: bytes
+    written_at: int
+
+    @property
+    def events(self) -> int:
+        """How many events it holds; they are consecutive."""
+        return self.last - self.first + 1
+
+
+class Footer(msgspec.Struct, frozen=True):
+    """What a segment covers, which types and how many of each kind it holds, and where its parts are."""
+
+    format: int
+    info: SegmentInfo
     types: list[tuple[str, int]]
     tally: Tally
     directory: Part
     keys: Part
     places: Part
     postings: Part
-
-
-class SegmentInfo(msgspec.Struct, frozen=True):
-    """A segment from outside: what it covers, its highest event id, its size, and the SHA-256 of the whole file."""
-
-    first: int
-    last: int
-    previous_hash: bytes
-    last_hash: bytes
-    first_at: int
-    last_at: int
-    newest_id: bytes
-    size: int
-    digest: bytes
-
-    @property
-    def events(self) -> int:
-        """How many events it holds; they are consecutive."""
-        return self.last - self.first + 1
 
 
 def key_of(stream: bytes) -> int:

@@ -23,7 +23,7 @@ import msgspec
 
 from reconciler.events.archive.block import BLOCK_EVENTS, RUN_EVENTS, Block, SegmentDamaged, id_time, stream_key
 from reconciler.events.archive.columns import ColumnReader, varints
-from reconciler.events.archive.layout import END, FORMAT, MAGIC, Footer, Part, Tally, key_of, unpacked
+from reconciler.events.archive.layout import END, FORMAT, MAGIC, Footer, Part, SegmentInfo, Tally, key_of, unpacked
 from reconciler.events.archive.record import Record
 from reconciler.events.store.query import EventQuery
 
@@ -75,6 +75,7 @@ class Segment:
         try:
             self._size = os.fstat(self._descriptor).st_size
             self._footer = self._read_footer()
+            self._first, self._last = self._footer.info.first, self._footer.info.last
         except BaseException:
             self.close()
             raise
@@ -92,24 +93,14 @@ class Segment:
             self._descriptor = -1
 
     @property
-    def first(self) -> int:
-        """The sequence number of its first event."""
-        return self._footer.first
+    def info(self) -> SegmentInfo:
+        """What it covers."""
+        return self._footer.info
 
     @property
-    def last(self) -> int:
-        """The sequence number of its last event."""
-        return self._footer.last
-
-    @property
-    def previous_hash(self) -> bytes:
-        """The hash of the event before the first one."""
-        return bytes.fromhex(self._footer.previous_hash)
-
-    @property
-    def last_hash(self) -> bytes:
-        """The hash of the last event."""
-        return bytes.fromhex(self._footer.last_hash)
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
 
     @property
     def tally(self) -> Tally:
@@ -130,21 +121,21 @@ class Segment:
         Raises:
             SegmentDamaged: when the chain of hashes does not hold; the events before the place were given already.
         """
-        first = max(after + 1, self.first)
-        end = self.last + 1 if before is None else min(before, self.last + 1)
+        first = max(after + 1, self._first)
+        end = self._last + 1 if before is None else min(before, self._last + 1)
         if first >= end:
             return
         expected: bytes | None = None
-        for number in range((first - self.first) // BLOCK_EVENTS, (end - 1 - self.first) // BLOCK_EVENTS + 1):
-            start = self.first + number * BLOCK_EVENTS
+        for number in range((first - self._first) // BLOCK_EVENTS, (end - 1 - self._first) // BLOCK_EVENTS + 1):
+            start = self._first + number * BLOCK_EVENTS
             block = self._block(number)
             if expected is not None and block.previous_hash != expected:
                 raise self._broken(start - 1)
             for record in self._told(block.records(range(max(first - start, 0), min(end - start, block.count)))):
                 expected = record.hash
                 yield record
-        if end == self.last + 1 and expected != self.last_hash:
-            raise self._broken(self.last)
+        if end == self._last + 1 and expected != self.info.last_hash:
+            raise self._broken(self._last)
 
     def event(self, event_id: bytes) -> Record | None:
         """The event of this id, or None."""
@@ -188,8 +179,8 @@ class Segment:
         if query.stream_type and query.stream_id:
             chosen = self._blocks_of(stream_key(query.stream_type, query.stream_id))
         else:
-            low = max(query.after + 1 - self.first, 0) // BLOCK_EVENTS
-            high = len(numbers) if query.before is None else max(query.before - self.first - 1, -1) // BLOCK_EVENTS + 1
+            low = max(query.after + 1 - self._first, 0) // BLOCK_EVENTS
+            high = len(numbers) if query.before is None else max(query.before - self._first - 1, -1) // BLOCK_EVENTS + 1
             chosen = list(numbers[low:high])
         if query.types:
             mask = self._mask(query.types)
@@ -244,14 +235,14 @@ class Segment:
             raise self._unreadable(f"it cannot be made sense of: {error}") from None
 
     def _broken(self, last: int) -> SegmentDamaged:
-        first = last - (last - self.first) % RUN_EVENTS
+        first = last - (last - self._first) % RUN_EVENTS
         return SegmentDamaged(
             f"one of the events {first} to {last} is not what was archived", sequence=first, where=str(self.path)
         )
 
     def _block(self, number: int) -> Block:
         offsets = self._directory.offsets
-        first = self.first + number * BLOCK_EVENTS
+        first = self._first + number * BLOCK_EVENTS
         data = self._read(offsets[number], offsets[number + 1] - offsets[number])
         try:
             return Block(data, first, self._footer.types)
@@ -304,4 +295,4 @@ class Segment:
 
     def _unreadable(self, what: str) -> SegmentDamaged:
         footer = getattr(self, "_footer", None)
-        return SegmentDamaged(what, sequence=footer.first if footer else 0, where=str(self.path))
+        return SegmentDamaged(what, sequence=footer.info.first if footer else 0, where=str(self.path))

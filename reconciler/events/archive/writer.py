@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,14 +23,16 @@ from reconciler.events.archive.record import Record
 
 _DAY_MS = 86_400_000
 _MASK_BITS = 62
+_NEVER = (1 << 63) - 1
 
 
-def write_segment(path: Path, records: Iterable[Record], previous_hash: bytes) -> SegmentInfo:
+def write_segment(path: Path, records: Iterable[Record], previous_hash: bytes, *, now_ms: int) -> SegmentInfo:
     """Write consecutive events to a new file.
 
     Args:
         records: at least one, in order and without gaps.
         previous_hash: of the event before the first one.
+        now_ms: when this is, for the record.
 
     Raises:
         ValueError: the events are none, or not consecutive.
@@ -39,7 +40,7 @@ def write_segment(path: Path, records: Iterable[Record], previous_hash: bytes) -
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        writer = _SegmentWriter(file, previous_hash)
+        writer = _SegmentWriter(file, previous_hash, now_ms)
         for record in records:
             writer.add(record)
         info = writer.finish()
@@ -100,9 +101,9 @@ class _Directory:
 
 
 class _SegmentWriter:
-    def __init__(self, file: BinaryIO, previous_hash: bytes) -> None:
+    def __init__(self, file: BinaryIO, previous_hash: bytes, now_ms: int) -> None:
         self._file = file
-        self._digest = sha256()
+        self._now_ms = now_ms
         self._size = 0
         self._previous_hash = self._block_hash = previous_hash
         self._block: list[Record] = []
@@ -111,6 +112,7 @@ class _SegmentWriter:
         self._directory = _Directory()
         self._tally = Tally()
         self._newest_id = b""
+        self._times = (_NEVER, 0)
         self._first: Record | None = None
         self._last: Record | None = None
         self._put(MAGIC)
@@ -122,6 +124,7 @@ class _SegmentWriter:
             self._first = record
         self._last = record
         self._newest_id = max(self._newest_id, record.event_id)
+        self._times = min(self._times[0], record.recorded_at), max(self._times[1], record.recorded_at)
         key = stream_key(record.stream_type, record.stream_id)
         postings = self._streams.get(key)
         if postings is None:
@@ -140,35 +143,20 @@ class _SegmentWriter:
             raise ValueError("a segment has at least one event")
         directory = self._put(self._directory.encoded())
         keys, places, postings = self._put_streams()
-        footer = Footer(
-            FORMAT,
+        info = SegmentInfo(
             first.sequence_number,
             last.sequence_number,
-            self._previous_hash.hex(),
-            last.hash.hex(),
-            first.recorded_at,
-            last.recorded_at,
-            list(self._types),
-            self._tally,
-            directory,
-            keys,
-            places,
-            postings,
+            *self._times,
+            self._newest_id,
+            self._previous_hash,
+            last.hash,
+            self._now_ms,
         )
+        footer = Footer(FORMAT, info, list(self._types), self._tally, directory, keys, places, postings)
         encoded = msgspec.json.encode(footer)
         self._put(encoded)
         self._put(END.pack(len(encoded), zlib.crc32(encoded), MAGIC))
-        return SegmentInfo(
-            first.sequence_number,
-            last.sequence_number,
-            self._previous_hash,
-            last.hash,
-            first.recorded_at,
-            last.recorded_at,
-            self._newest_id,
-            self._size,
-            self._digest.digest(),
-        )
+        return info
 
     def _end_block(self) -> None:
         compressed = encode_block(self._block, self._block_hash, self._types)
@@ -197,7 +185,6 @@ class _SegmentWriter:
     def _put(self, data: bytes) -> Part:
         part = Part(self._size, len(data), zlib.crc32(data))
         self._file.write(data)
-        self._digest.update(data)
         self._size += len(data)
         return part
 

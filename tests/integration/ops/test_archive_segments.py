@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import stat
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -21,7 +22,7 @@ from reconciler.events.archive.segment import Segment
 from reconciler.events.archive.writer import write_segment
 from reconciler.events.store.chain import START
 from reconciler.events.store.query import EventQuery
-from tests.unit.ops.records import chained, some_log
+from tests.unit.ops.records import NOON, chained, some_log
 
 LOG = some_log(1_000, streams=30)
 
@@ -30,7 +31,7 @@ LOG = some_log(1_000, streams=30)
 def segment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segment]:
     """LOG as a file."""
     path = tmp_path_factory.mktemp("archive") / "one.segment"
-    write_segment(path, LOG, START)
+    write_segment(path, LOG, START, now_ms=NOON)
     with Segment(path) as opened:
         yield opened
 
@@ -56,18 +57,17 @@ def selected(records: list[Record], query: EventQuery) -> list[Record]:
 
 def test_what_is_written_is_described(tmp_path: Path) -> None:
     path = tmp_path / "one.segment"
-    info = write_segment(path, LOG, START)
+    info = write_segment(path, LOG, START, now_ms=NOON)
     assert (info.first, info.last, info.events) == (1, 1_000, 1_000)
     assert (info.previous_hash, info.last_hash) == (START, LOG[-1].hash)
-    assert (info.first_at, info.last_at) == (LOG[0].recorded_at, LOG[-1].recorded_at)
+    assert (info.from_time, info.to_time) == (LOG[0].recorded_at, LOG[-1].recorded_at)
     assert info.newest_id == max(one.event_id for one in LOG)
-    assert info.size == path.stat().st_size
-    assert info.digest == sha256(path.read_bytes()).digest()
+    assert info.written_at == NOON
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with Segment(path) as segment:
-        assert segment.digest() == info.digest
-        assert (segment.first, segment.last) == (1, 1_000)
-        assert (segment.previous_hash, segment.last_hash) == (START, LOG[-1].hash)
+        assert segment.info == info
+        assert segment.size == path.stat().st_size
+        assert segment.digest() == sha256(path.read_bytes()).digest()
 
 
 def test_it_is_small(segment: Segment) -> None:
@@ -140,7 +140,7 @@ def test_the_last_event_of_a_moment(segment: Segment, time_ms: int) -> None:
 
 def test_the_clock_may_have_gone_back(tmp_path: Path) -> None:
     records = chained([one._replace(recorded_at=one.recorded_at - 10_000 * (n % 3)) for n, one in enumerate(LOG[:200])])
-    write_segment(tmp_path / "one.segment", records, START)
+    write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
     with Segment(tmp_path / "one.segment") as segment:
         for time_ms in {one.recorded_at for one in records}:
             newest = max(one.sequence_number for one in records if one.recorded_at <= time_ms)
@@ -149,7 +149,7 @@ def test_the_clock_may_have_gone_back(tmp_path: Path) -> None:
 
 def test_more_types_than_a_mask_has_bits(tmp_path: Path) -> None:
     records = chained([one._replace(event_type=f"type_{n % 90}") for n, one in enumerate(LOG[:300])])
-    write_segment(tmp_path / "one.segment", records, START)
+    write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
     with Segment(tmp_path / "one.segment") as segment:
         for number in (0, 61, 62, 63, 89):
             query = EventQuery(types=(f"type_{number}",))
@@ -157,7 +157,7 @@ def test_more_types_than_a_mask_has_bits(tmp_path: Path) -> None:
 
 
 def test_a_segment_may_begin_anywhere(tmp_path: Path) -> None:
-    write_segment(tmp_path / "one.segment", LOG[137:420], LOG[136].hash)
+    write_segment(tmp_path / "one.segment", LOG[137:420], LOG[136].hash, now_ms=NOON)
     with Segment(tmp_path / "one.segment") as segment:
         assert list(segment.records()) == LOG[137:420]
         assert list(segment.records(200, 300)) == LOG[200:299]
@@ -168,20 +168,20 @@ def test_a_segment_may_begin_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize("records", [[], [LOG[0], LOG[2]]], ids=["none", "gap"])
 def test_only_consecutive_events_make_a_segment(tmp_path: Path, records: list[Record]) -> None:
     with pytest.raises(ValueError, match="at least one|does not follow"):
-        write_segment(tmp_path / "one.segment", records, START)
+        write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
 
 
 def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "one.segment").write_bytes(b"something")
     with pytest.raises(FileExistsError):
-        write_segment(tmp_path / "one.segment", LOG, START)
+        write_segment(tmp_path / "one.segment", LOG, START, now_ms=NOON)
     assert (tmp_path / "one.segment").read_bytes() == b"something"
 
 
 def test_two_streams_may_share_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconciler.events.archive.writer.key_of", lambda stream: 7)
     monkeypatch.setattr("reconciler.events.archive.segment.key_of", lambda stream: 7)
-    write_segment(tmp_path / "one.segment", LOG, START)
+    write_segment(tmp_path / "one.segment", LOG, START, now_ms=NOON)
     with Segment(tmp_path / "one.segment") as segment:
         for stream_id in ("web1", "web2"):
             expected = [one for one in LOG if one.stream_id == stream_id]
@@ -205,19 +205,20 @@ def read_all(path: Path) -> list[Record]:
 @given(st.integers(0), st.integers(1, 255))
 def test_no_flipped_byte_goes_unseen(tmp_path_factory: pytest.TempPathFactory, at: int, flip: int) -> None:
     folder = tmp_path_factory.mktemp("flipped")
-    info = write_segment(folder / "good.segment", LOG[:200], START)
+    write_segment(folder / "good.segment", LOG[:200], START, now_ms=NOON)
+    good = sha256((folder / "good.segment").read_bytes()).digest()
     data = bytearray((folder / "good.segment").read_bytes())
     data[at % len(data)] ^= flip
     (folder / "bad.segment").write_bytes(data)
     with suppress(SegmentDamaged), Segment(folder / "bad.segment") as segment:
-        assert segment.digest() != info.digest
+        assert segment.digest() != good
         assert sorted(read_all(folder / "bad.segment")) == sorted(LOG[:200])
 
 
 @pytest.mark.parametrize("size", [0, 7, 30, 5_000, -1])
 def test_a_file_that_is_cut_short(tmp_path: Path, size: int) -> None:
     path = tmp_path / "one.segment"
-    write_segment(path, LOG, START)
+    write_segment(path, LOG, START, now_ms=NOON)
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(SegmentDamaged, match="cut short"):
         Segment(path)
@@ -248,14 +249,14 @@ def rewritten(path: Path, change: dict[bytes, bytes]) -> None:
     [
         ({b'"format":1': b'"format":2'}, "a newer Fleet"),
         ({b'"first":1,': b'"first":"x",'}, "the footer cannot be read"),
-        ({LOG[-1].hash.hex().encode(): LOG[-2].hash.hex().encode()}, "one of the events 993 to 1000"),
+        ({b64encode(LOG[-1].hash): b64encode(LOG[-2].hash)}, "one of the events 993 to 1000"),
         ({b'"keys":[': b'"keys":[1'}, "cut short|not what was written"),
-        ({b'"first_at":': b'"first_at":"x","f":'}, "the footer cannot be read"),
+        ({b'"from_time":': b'"from_time":"x","f":'}, "the footer cannot be read"),
     ],
 )
 def test_a_footer_that_does_not_fit(tmp_path: Path, change: dict[bytes, bytes], message: str) -> None:
     path = tmp_path / "one.segment"
-    write_segment(path, LOG, START)
+    write_segment(path, LOG, START, now_ms=NOON)
     rewritten(path, change)
     with pytest.raises(SegmentDamaged, match=message):
         read_all(path)
@@ -265,11 +266,11 @@ def test_blocks_that_were_exchanged(tmp_path: Path) -> None:
     """Records that are right in themselves but do not follow from one another."""
     other = some_log(BLOCK_EVENTS, streams=30, seed=9)
     records = [*LOG[:BLOCK_EVENTS], *chained([one._replace(sequence_number=one.sequence_number + 64) for one in other])]
-    write_segment(tmp_path / "one.segment", records, START)
+    write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
     data = (tmp_path / "one.segment").read_bytes()
     assert data
     good = tmp_path / "good.segment"
-    write_segment(good, LOG[:64] + LOG[64:128], START)
+    write_segment(good, LOG[:64] + LOG[64:128], START, now_ms=NOON)
     assert read_all(good) == LOG[:128]
     with pytest.raises(SegmentDamaged, match="one of the events 65 to 72"):
         read_all(tmp_path / "one.segment")
