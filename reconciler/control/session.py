@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.projections.store import Store
     from reconciler.runtime.model import ContainerRuntime
     from reconciler.spec.desired import DatabaseSettings
-    from reconciler.spec.load import LoadOptions
+    from reconciler.spec.inputs import LoadOptions
 
 
 class ProjectValues(Protocol):
@@ -138,7 +138,7 @@ class Session:
 
     def load_options(self) -> LoadOptions:
         """How the file is to be read."""
-        from reconciler.spec.load import LoadOptions
+        from reconciler.spec.inputs import LoadOptions
         from reconciler.spec.secrets import read_key
 
         return LoadOptions(

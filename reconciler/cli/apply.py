@@ -1,0 +1,268 @@
+"""`fleet apply`: make the fleet what the file says."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.options import JsonOption, Project, about_project
+from reconciler.cli.output import colour_wanted, print_json, print_json_line, width
+
+if TYPE_CHECKING:
+    from reconciler.apply.model import ApplyResult
+    from reconciler.control.cycle import Confirmation, Look
+    from reconciler.control.session import Session
+    from reconciler.plan.model import PlanOptions
+
+TargetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--target", "--limit", "-t", help="Only this resource, and what it needs (repeatable).", metavar="RESOURCE"
+    ),
+]
+ExcludeOption = Annotated[
+    list[str], typer.Option("--exclude", help="Not this resource (repeatable).", metavar="RESOURCE")
+]
+TagsOption = Annotated[list[str], typer.Option("--tags", help="Only services with this tag.", metavar="TAG")]
+SkipTagsOption = Annotated[list[str], typer.Option("--skip-tags", help="No services with this tag.", metavar="TAG")]
+TimeoutOption = Annotated[
+    str, typer.Option("--timeout", help="Give up after this long (30s, 5m); exit code 124.", metavar="TIME")
+]
+ParallelOption = Annotated[int, typer.Option("--parallel", help="How much is done at once.", min=1, max=64)]
+WaitLeaseOption = Annotated[
+    str, typer.Option("--wait-lease", help="Wait this long for another writer to end.", metavar="TIME")
+]
+
+EXIT_CODES = {"succeeded": 0, "failed": 1, "interrupted": 130, "timed_out": 124}
+
+
+@about_project
+def apply(
+    project: Project,
+    check: Annotated[bool, typer.Option("--check", help="Show the plan and touch nothing, as `fleet plan`.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show the whole plan before it is carried out.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm a plan that destroys containers.")] = False,
+    target: TargetOption = [],
+    exclude: ExcludeOption = [],
+    tags: TagsOption = [],
+    skip_tags: SkipTagsOption = [],
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until every service that was touched is ready.")
+    ] = True,
+    timeout: TimeoutOption = "",
+    parallel: ParallelOption = 4,
+    wait_lease: WaitLeaseOption = "0s",
+    as_json: JsonOption = False,
+) -> int:
+    """Make the fleet what the file says: create, change, replace, start, stop and remove, and remember why.
+
+    With nothing to do it changes nothing and says so. Ctrl-C once ends it in good order, twice at once; the next run
+    goes on where it stopped.
+
+    \b
+    Examples:
+      fleet apply
+      fleet apply --check
+      fleet apply --target service/web --yes
+      fleet apply --json --timeout 5m
+    """
+    from reconciler.control.session import open_session
+    from reconciler.plan.model import PlanOptions
+
+    options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
+    with open_session(project) as session:
+        from reconciler.control.look import look
+
+        seen = look(session, options)
+        _warn(seen, as_json=as_json)
+        if check:
+            return _show_only(seen, as_json=as_json)
+        if seen.settled:
+            return _nothing_to_do(seen, as_json=as_json)
+        _show(seen, whole=diff or sys.stdout.isatty(), as_json=as_json)
+        result = run_cycle(
+            session,
+            seen,
+            options,
+            confirm=confirmation(session, yes=yes),
+            wait=wait,
+            timeout_ms=duration(timeout, "--timeout"),
+            parallel=parallel,
+            wait_lease_ms=duration(wait_lease, "--wait-lease"),
+            as_json=as_json,
+        )
+    return finish(result, as_json=as_json)
+
+
+def duration(text: str, option: str) -> int:
+    """Milliseconds of an option's value; 0 for none."""
+    from reconciler.units import parse_duration
+
+    try:
+        return parse_duration(text) if text else 0
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def run_cycle(
+    session: Session,
+    seen: Look,
+    options: PlanOptions,
+    *,
+    confirm: Callable[[Look], Confirmation],
+    wait: bool = True,
+    timeout_ms: int = 0,
+    parallel: int = 4,
+    wait_lease_ms: int = 0,
+    as_json: bool = False,
+    purpose: str = "apply",
+) -> ApplyResult | None:
+    """Converge with progress on the terminal and Ctrl-C in its two meanings.
+
+    Args:
+        seen: the look that was shown; what a person asked for in it is asked for again.
+    """
+    from reconciler.apply.model import ApplyOptions
+    from reconciler.cli.interruption import interruptible
+    from reconciler.cli.progress import progress_for
+    from reconciler.control.cycle import converge
+
+    interrupt = threading.Event()
+    how = ApplyOptions(
+        parallel=parallel, wait=wait, timeout_ms=timeout_ms, interrupt=interrupt, targets=options.targets
+    )
+    said = confirm(seen) if seen.plan.destroys else None
+    progress = progress_for(seen.plan, as_json=as_json, colour=colour_wanted())
+    with interruptible(interrupt, begun=lambda: progress.begun), progress:
+        converged = converge(
+            session,
+            options=options,
+            how=how,
+            reporter=progress,
+            confirm=(lambda _: said) if said is not None else confirm,
+            requests=seen.requests,
+            purpose=purpose,
+            wait_lease_ms=wait_lease_ms,
+            seen=seen,
+        )
+    return converged.result
+
+
+def confirmation(session: Session, *, yes: bool) -> Callable[[Look], Confirmation]:
+    """How a destructive plan gets its yes: by flag, by asking whoever sits there, or within the file's own limit."""
+    from reconciler.control.cycle import Confirmation, within_policy
+
+    def confirm(look: Look) -> Confirmation:
+        if yes:
+            return Confirmation(session.cause.actor, "flag")
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            _ask(look)
+            return Confirmation(session.cause.actor, "prompt")
+        return within_policy(look)
+
+    return confirm
+
+
+def _ask(look: Look) -> None:
+    from reconciler.control.cycle import destroyed
+    from reconciler.errors import ConfirmationMissing
+
+    names = ", ".join(sorted(destroyed(look.plan)))
+    count = look.plan.destroys
+    if not typer.confirm(f"This removes or replaces {count} container{'' if count == 1 else 's'} ({names}). Go on?"):
+        raise ConfirmationMissing("the plan was not confirmed, and nothing was done", hint="fleet plan shows it again")
+
+
+def _warn(seen: Look, *, as_json: bool) -> None:
+    for warning in seen.reading.warnings:
+        if not as_json:
+            print(f"fleet: {warning}", file=sys.stderr)
+
+
+def _show_only(seen: Look, *, as_json: bool) -> int:
+    if as_json:
+        from reconciler.plan.render import document
+
+        print_json(document(seen.plan))
+    else:
+        _show(seen, whole=True, as_json=False)
+    return 0
+
+
+def _show(seen: Look, *, whole: bool, as_json: bool) -> None:
+    from reconciler.plan.render import document, text
+
+    if as_json:
+        print_json_line({"event": "plan", "plan": document(seen.plan)})
+    elif whole:
+        typer.echo(text(seen.plan, colour=colour_wanted(), width=width()))
+
+
+def _nothing_to_do(seen: Look, *, as_json: bool) -> int:
+    count = seen.plan.counts.unchanged
+    if as_json:
+        print_json_line({"event": "completed", "status": "unchanged", "unchanged": count})
+    else:
+        for notice in seen.plan.warnings:
+            typer.echo(f"{notice.resource}: {notice.text}")
+        typer.echo(f"Nothing to do: {count} resource{' is' if count == 1 else 's are'} as declared.")
+    return 0
+
+
+def finish(result: ApplyResult | None, *, as_json: bool) -> int:
+    """Say what it came to; the exit code."""
+    if result is None:
+        if as_json:
+            print_json_line({"event": "completed", "status": "recorded"})
+        else:
+            typer.echo("Recorded what was seen; no container needed a change.")
+        return 0
+    if as_json:
+        print_json_line(_completed(result))
+    else:
+        _tell(result)
+    return EXIT_CODES[result.status]
+
+
+def _completed(result: ApplyResult) -> dict[str, object]:
+    line: dict[str, object] = {
+        "event": "completed",
+        "status": result.status,
+        "apply_id": result.apply_id,
+        "done": result.done,
+        "failed": result.failed,
+        "skipped": result.skipped,
+        "seconds": round(result.seconds, 3),
+        "failures": [
+            {"id": one.action_id, "resource": one.resource, "why": one.why, "skipped": one.skipped}
+            for one in result.failures
+        ],
+    }
+    if result.reverted:
+        line["reverted"] = list(result.reverted)
+    if result.left_off:
+        line["left_off"] = result.left_off
+    return line
+
+
+def _tell(result: ApplyResult) -> None:
+    counts = f"{result.done} done, {result.failed} failed, {result.skipped} skipped"
+    took = f"in {result.seconds:.1f} s"
+    for service in result.reverted:
+        typer.echo(f"service/{service} went back to its last good definition.", err=True)
+    match result.status:
+        case "succeeded":
+            typer.echo(f"Done {took}: {result.done} action{'' if result.done == 1 else 's'}.")
+        case "failed":
+            for failure in result.failures:
+                if not failure.skipped:
+                    typer.echo(f"fleet: {failure.action_id}: {failure.why}", err=True)
+            typer.echo(f"Failed {took}: {counts}. What did not fail is in place; run it again when mended.", err=True)
+        case "interrupted" | "timed_out":
+            left = f" It stopped before: {result.left_off}." if result.left_off else ""
+            word = "Interrupted" if result.status == "interrupted" else "Out of time"
+            typer.echo(f"{word} {took}: {counts}.{left} The next apply goes on from here.", err=True)
