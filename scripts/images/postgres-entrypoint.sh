@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts PostgreSQL, making its data folder on the first start.
 #
-# Reads POSTGRES_USER, POSTGRES_DB and POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), as the official image does.
+# Reads POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE) and POSTGRES_HOST_AUTH_METHOD, as the
+# official image does.
 set -eu
 
 if [ "${1:-postgres}" != postgres ]; then
@@ -10,21 +11,23 @@ fi
 
 user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
+method=${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then
         POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
     fi
-    if [ -z "${POSTGRES_PASSWORD:-}" ]; then
-        echo "postgres: POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE must be set for the first start" >&2
+    if [ -z "${POSTGRES_PASSWORD:-}" ] && [ "$method" != trust ]; then
+        echo "postgres: set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE for the first start" >&2
         exit 1
     fi
     password_file=$(mktemp)
-    printf '%s' "$POSTGRES_PASSWORD" >"$password_file"
+    # initdb takes no empty password; where everybody is trusted, nobody asks for it.
+    printf '%s' "${POSTGRES_PASSWORD:-unused}" >"$password_file"
     initdb --username="$user" --pwfile="$password_file" --auth-local=trust --auth-host=scram-sha-256 \
         --locale=C.UTF-8 --encoding=UTF8 --pgdata="$PGDATA"
     rm -f "$password_file"
-    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    echo "host all all all $method" >>"$PGDATA/pg_hba.conf"
     echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
     if [ "$database" != postgres ]; then
         echo "CREATE DATABASE \"$database\"" | postgres --single -D "$PGDATA" postgres >/dev/null

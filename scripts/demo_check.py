@@ -1,0 +1,40 @@
+"""Ask the demo's two services something, as a user of theirs would: HTTP over the web port, SQL over the database's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psycopg
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def published_ports() -> dict[str, int]:
+    """Container port to host port of the demo's services, as the effective file has them."""
+    fleet = Path(sys.executable).parent / "fleet"
+    answer = subprocess.run([fleet, "config", "--json"], capture_output=True, text=True, check=True, cwd=_ROOT)
+    services = json.loads(answer.stdout)["services"]
+    return {name: services[name]["ports"][0]["host_port"] for name in ("web", "postgres")}
+
+
+def main() -> None:
+    """Print what both say; an exception when one does not answer."""
+    ports = published_ports()
+    address = f"http://127.0.0.1:{ports['web']}/cgi-bin/hello"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        print(f"  {address}: {', '.join(answer.read().decode().splitlines())}")
+    password = (_ROOT / ".demo" / "pg_password").read_text()
+    with psycopg.connect(
+        host="127.0.0.1", port=ports["postgres"], user="postgres", password=password, connect_timeout=10
+    ) as connection:
+        row = connection.execute("SELECT version()").fetchone()
+    version = str(row[0]).partition(" on ")[0] if row else "nothing"
+    print(f"  127.0.0.1:{ports['postgres']}: {version}")
+
+
+if __name__ == "__main__":
+    main()
