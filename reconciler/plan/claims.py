@@ -60,10 +60,10 @@ def add_claims(situation: Situation, draft: Draft, looked: Mapping[str, Looked])
 
 def _port_handovers(situation: Situation, draft: Draft, looked: Mapping[str, Looked]) -> Iterator[_Handover]:
     takers: dict[int, list[tuple[Binding, _Taker]]] = {}
-    for action in draft.of_type(CreateContainer, ReplaceContainer, StartContainer):
-        if starts(action):
-            for binding in bindings(looked[action.service].wanted.spec.ports):
-                takers.setdefault(binding[0], []).append((binding, action))
+    for starting in draft.of_type(CreateContainer, ReplaceContainer, StartContainer):
+        if starts(starting):
+            for binding in bindings(looked[starting.service].wanted.spec.ports):
+                takers.setdefault(binding[0], []).append((binding, starting))
     if not takers:
         return
     giving = {one.container_id: one.id for one in draft.of_type(RemoveContainer, ReplaceContainer, StopContainer)}

@@ -12,11 +12,6 @@ def container_name(fleet: str, service: ServiceSpec, replica: int) -> str:
     return service.container_name if service.replicas <= 1 else f"{service.container_name}-{replica}"
 
 
-def image_reference(fleet: str, service: ServiceSpec) -> str:
-    """The image that a service runs; one that is built and not named is called after the service."""
-    return service.image or f"localhost/{fleet}-{service.name}:latest"
-
-
 def service_address(service: str) -> str:
     """The address of a service: `service/web`."""
     return f"service/{service}"

@@ -17,21 +17,22 @@ _SOCKETS = ("podman.sock", "docker.sock", "containerd.sock")
 
 def add_notices(situation: Situation, draft: Draft, looked: Mapping[str, Looked]) -> None:
     """Add what follows from the actions: powers over the host, jobs that run again, data that is concerned."""
-    for action in draft.of_type(CreateContainer, ReplaceContainer, StartContainer):
-        if looked[action.service].wanted.job and action.reason.code in ("rerun", "requested"):
-            draft.warn(action.resource, "is a job and runs again")
-    for action in draft.of_type(CreateContainer, ReplaceContainer, DefineService):
-        name = action.definition.name if isinstance(action, DefineService) else action.service
+    for starting in draft.of_type(CreateContainer, ReplaceContainer, StartContainer):
+        if looked[starting.service].wanted.job and starting.reason.code in ("rerun", "requested"):
+            draft.warn(starting.resource, "is a job and runs again")
+    for made in draft.of_type(CreateContainer, ReplaceContainer, DefineService):
+        name = made.definition.name if isinstance(made, DefineService) else made.service
         for power in powers(looked[name].wanted.spec):
             draft.warn(service_address(name), power)
-    for action in draft.of_type(ReplaceContainer):
-        old = situation.definition(action.old_digest)
+    for replaced in draft.of_type(ReplaceContainer):
+        old = situation.definition(replaced.old_digest)
         if old is not None:
-            for text in _data_at_replacement(old, looked[action.service].wanted.spec, action.order == "start-first"):
-                draft.warn(action.resource, text)
-    for action in draft.of_type(RemoveContainer):
-        if action.reason.code == "removed_from_file":
-            _data_at_removal(situation, draft, action.service)
+            new, overlap = looked[replaced.service].wanted.spec, replaced.order == "start-first"
+            for text in _data_at_replacement(old, new, overlap):
+                draft.warn(replaced.resource, text)
+    for removed in draft.of_type(RemoveContainer):
+        if removed.reason.code == "removed_from_file":
+            _data_at_removal(situation, draft, removed.service)
 
 
 def powers(spec: ServiceSpec) -> Iterator[str]:

@@ -89,7 +89,6 @@ class Services:
             verdicts[replica] = self._verdict(wanted, replica, kept.get(replica))
         self._behind_gates(wanted, verdicts)
         self.looked[name] = Looked(wanted, kept, verdicts)
-        self._warn(wanted)
         if not wanted.spec.replicas:
             self._draft.keep(service_address(name), "no replicas are wanted")
         for replica in sorted(replicas):
@@ -120,11 +119,6 @@ class Services:
         for replica, verdict in verdicts.items():
             if any(starts(action) for action in verdict.actions):
                 verdicts[replica] = Verdict(why=why, warnings=verdict.warnings)
-
-    def _warn(self, wanted: Wanted) -> None:
-        if wanted.reverted:
-            text = "keeps its last good definition: the declared one never became healthy and was taken back"
-            self._draft.warn(service_address(wanted.name), text)
 
     def _scaled(self, wanted: Wanted) -> Reason:
         before = wanted.known.document.get("replicas", 1) if wanted.known is not None else None

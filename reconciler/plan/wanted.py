@@ -7,7 +7,6 @@ from typing import Any
 
 from reconciler.plan.fields import Changed, compare
 from reconciler.plan.model import FieldChange
-from reconciler.plan.naming import image_reference
 from reconciler.plan.situation import Situation
 from reconciler.projections.projected import ProjectedContainer, ProjectedService
 from reconciler.spec.desired import to_document
@@ -18,11 +17,10 @@ class Wanted:
     """A service that the file declares.
 
     Attributes:
-        spec: the definition that holds: the declared one, or the last good one where the declared one was taken back.
+        spec: the declared definition.
         digest: what stands for it.
         known: what the log says, None for a service that is new.
         changed: how the definition differs from the one in the log; empty where there is none in the log.
-        reverted: the declared definition was tried and taken back, and has not been edited since.
     """
 
     def __init__(self, situation: Situation, name: str) -> None:
@@ -32,7 +30,6 @@ class Wanted:
         self.known: ProjectedService | None = situation.services.get(name)
         self.moved_from = situation.moved.get(name, "")
         self.changed: tuple[Changed, ...] = ()
-        self.reverted = False
         self._differences: dict[str, tuple[Changed, ...]] = {}
         known = self.known
         if known is None:
@@ -44,17 +41,13 @@ class Wanted:
 
     def _compare(self, known: ProjectedService) -> None:
         self.digest = definition_digest(self.spec)
-        if known.reverted == self.digest:
-            self.reverted = True
-            self.spec, self.digest = known.definition, known.digest
-            return
         logged = self.situation.definition(known.digest)
         self.changed = compare(logged, self.spec) if logged is not None else (UNREADABLE,)
 
     @property
     def image(self) -> str:
         """The reference that its containers run."""
-        return image_reference(self.situation.desired.name, self.spec)
+        return self.spec.image
 
     @property
     def job(self) -> bool:

@@ -178,6 +178,7 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
         specialists={name: _specialist_with(spec, digests) for name, spec in draft.specialists.items()},
         missions=draft.missions,
         moved=draft.moved,
+        inactive=tuple(sorted(name for name, found in draft.services.items() if not found.active)),
         notifications=draft.notifications,
         reconcile=built.reconcile,
         database=built.database,
