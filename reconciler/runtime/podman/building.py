@@ -1,4 +1,4 @@
-"""A build's context: which files of a folder go to the engine, and where its instructions are."""
+"""A build's context as the engine takes it: one archive, streamed, of the files that the build's digest covers."""
 
 from __future__ import annotations
 
@@ -6,28 +6,40 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.errors import ActionFailed
-from reconciler.runtime.podman.archive import context_archive
+from reconciler.runtime.podman.archive import END, file_entry
+from reconciler.spec.contents import CONTAINERFILES, Member, context_members
+from reconciler.spec.source import Unreadable
 
-_INSTRUCTIONS = ("Containerfile", "Dockerfile")
-_OUTSIDE = ".fleet-containerfile"
+# Instructions may lie beside their context; inside the archive they need a name that no file of the context has.
+_BROUGHT_IN = ".fleet-containerfile"
 
 
 def build_context(folder: Path, containerfile: str, doing: str) -> tuple[str, Iterator[bytes]]:
     """The name of the instructions inside the archive, and the archive.
 
+    Args:
+        folder: the context.
+        containerfile: its instructions, relative to it; empty for the usual names.
+        doing: what this is for, as it follows "could not".
+
     Raises:
-        ActionFailed: the folder or the instructions are not there.
+        ActionFailed: the folder or the instructions are not there or cannot be read; reading the archive raises it too.
     """
-    if not folder.is_dir():
-        raise ActionFailed(f"could not {doing}: there is no folder {folder}")
-    path = _instructions(folder, containerfile, doing)
-    files = [str(file.relative_to(folder)) for file in sorted(folder.rglob("*"))]
-    return str(path.relative_to(folder)), context_archive(folder, files)
+    try:
+        members = context_members(folder, containerfile)
+    except Unreadable as problem:
+        raise ActionFailed(f"could not {doing}: {folder} {problem}") from problem
+    names = {member.path for member in members}
+    wanted = containerfile or next(name for name in CONTAINERFILES if name in names)
+    outside = wanted.startswith(("/", "../"))
+    return _BROUGHT_IN if outside else wanted, _archive(members, wanted if outside else "", doing)
 
 
-def _instructions(folder: Path, containerfile: str, doing: str) -> Path:
-    for name in (containerfile,) if containerfile else _INSTRUCTIONS:
-        if (folder / name).is_file():
-            return folder / name
-    wanted = containerfile or " or ".join(_INSTRUCTIONS)
-    raise ActionFailed(f"could not {doing}: there is no {wanted} in {folder}")
+def _archive(members: list[Member], brought_in: str, doing: str) -> Iterator[bytes]:
+    for member in members:
+        name = _BROUGHT_IN if member.path == brought_in else member.path
+        try:
+            yield from file_entry(member.full, name)
+        except OSError as error:
+            raise ActionFailed(f"could not {doing}: {member.full} cannot be read ({error.strerror})") from error
+    yield END
