@@ -164,7 +164,8 @@ def check_attempt(sortie: Sortie, specialist_id: str, attempt: int, now_ms: int,
         LeaseOver: it does not; carries `sortie_result_refused`, because that the word came is worth knowing.
     """
     lease = sortie.lease
-    if sortie.attempt != attempt or sortie.status not in ("in_progress", "blocked"):
+    under_way = sortie.status in ("in_progress", "blocked") and not sortie.awaits_rework
+    if sortie.attempt != attempt or not under_way:
         why = f"attempt {attempt} is over"
     elif sortie.assigned_to != specialist_id:
         why = f"{specialist_id} does not hold it"

@@ -321,6 +321,12 @@ class TestRework:
         assert (under_way.awaits_rework, under_way.feedback) == (False, "x")
         world.refused(lambda: sorties.start(under_way, "a", now_ms=world.now), TransitionRefused)
 
+    def test_the_attempt_that_was_reviewed_has_nothing_more_to_say(self, world: World) -> None:
+        sortie = self.sent_back(world)
+        world.refused(lambda: sorties.complete(sortie, "a", DONE, attempt=1, now_ms=world.now), LeaseOver)
+        # Whoever reports by hand knows no attempts: that word is the rework itself.
+        assert sorties.complete(sortie, "a", DONE, now_ms=world.now)
+
     def test_handing_it_back_gives_no_attempt_away(self, world: World) -> None:
         sortie = self.sent_back(world)
         world.append(attempts.hand_back(sortie, by="fleet", now_ms=world.now, reason="gone"))
