@@ -16,6 +16,9 @@ from reconciler.projections.rows import Row, Rows
 
 Fold = Callable[[Event, Rows], None]
 
+FOLD_VERSION = 1
+"""Raised whenever folds give other rows for the same log: tables that older folds have filled are then made anew."""
+
 FOLDS: dict[str, Fold] = {}
 
 # Where the folds of each family of events are; a family that is not listed is history only.

@@ -1,29 +1,42 @@
-"""The store: the event log together with the rows that follow from it, kept up to date in one transaction."""
+"""The store: the event log together with the rows that follow from it.
+
+Every append is one transaction in which events are validated, chained, recorded and folded. Rows are therefore always those of
+the log's end, whoever looks; what follows from an older point of the log is folded anew.
+"""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import getpass
 import os
-import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from reconciler import __version__
-from reconciler.errors import Conflict, LeaseHeld, LeaseLost, LogUnusable, NotFound
+from reconciler.errors import LogUnusable
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.events.moment import Moment
-from reconciler.events.registry import validate
-from reconciler.events.store.lease import Lease, LeaseInfo
+from reconciler.events.store.append import append
+from reconciler.events.store.connection import Pragmas, Readers, connect
+from reconciler.events.store.faults import translated
+from reconciler.events.store.follow import follow
+from reconciler.events.store.lease import Lease, LeaseInfo, Leases, lease_holder
+from reconciler.events.store.names import newer_types
+from reconciler.events.store.opening import open_for_reading, open_for_writing
 from reconciler.events.store.query import EventQuery
-from reconciler.projections.fold import fold
+from reconciler.events.store.reader import Reader, head_of
+from reconciler.events.store.schema import REVISION
+from reconciler.events.store.writer import Writer, now_ms
+from reconciler.projections.definitions import definitions
+from reconciler.projections.fold import FOLD_VERSION
+from reconciler.projections.past import folded
 from reconciler.projections.projected import Projected, project
-from reconciler.projections.rows import MemoryRows, Row, Rows
+from reconciler.projections.rebuild import Progress, rebuild
+from reconciler.projections.rows import Rows
+from reconciler.projections.tables import CurrentRows, Position, Projecting, SnapshotRows
 from reconciler.spec.desired import DatabaseSettings
 
 __all__ = ["EventQuery", "Lease", "LeaseInfo", "Store", "open_store"]
@@ -31,75 +44,66 @@ __all__ = ["EventQuery", "Lease", "LeaseInfo", "Store", "open_store"]
 _DEFAULTS = DatabaseSettings()
 _EVERYTHING = EventQuery()
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    sequence_number INTEGER PRIMARY KEY, event_id BLOB NOT NULL UNIQUE, event_type TEXT, stream_type TEXT, stream_id TEXT,
-    version INTEGER, data TEXT, causation_id BLOB, correlation_id BLOB, metadata TEXT, occurred_at INTEGER,
-    recorded_at INTEGER, schema_version INTEGER, hash BLOB, UNIQUE (stream_type, stream_id, version)
-);
-CREATE TABLE IF NOT EXISTS projections (name TEXT, key TEXT, row TEXT, PRIMARY KEY (name, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS lease (
-    id INTEGER PRIMARY KEY, token INTEGER, holder TEXT, purpose TEXT, acquired INTEGER, renewed INTEGER, expires INTEGER
-);
-"""
-
 
 def open_store(
-    path: Path, *, mode: Literal["read", "write"] = "write", settings: DatabaseSettings = _DEFAULTS
+    path: Path,
+    *,
+    mode: Literal["read", "write"] = "write",
+    settings: DatabaseSettings = _DEFAULTS,
+    clock: Callable[[], int] = now_ms,
 ) -> Store:
     """Open a project's log.
+
+    Args:
+        mode: `write` makes what is missing and brings an older file to the newest shape, after a backup; `read` changes
+            nothing.
+        clock: gives Unix ms.
 
     Raises:
         NotFound: reading, and there is no log yet.
         LogUnusable: the file is not a log that this release can use.
     """
-    if mode == "read" and not path.exists():
-        raise NotFound("nothing has been applied yet", where=str(path), hint="fleet apply")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pragmas = Pragmas(
+        settings.durability, settings.busy_timeout_ms, settings.cache_size_mb, settings.wal_autocheckpoint
+    )
+    if mode == "read":
+        open_for_reading(path, pragmas)
+        return Store(path, pragmas, clock)
+    migrated_from = open_for_writing(path, pragmas, definitions(FOLD_VERSION))
+    store = Store(path, pragmas, clock, writing=True)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-        connection.execute("PRAGMA journal_mode=WAL")
-        if mode == "write":
-            connection.executescript(_SCHEMA)
-            path.chmod(0o600)
-    except sqlite3.Error as error:
-        raise LogUnusable(str(error), where=str(path)) from error
-    return Store(path, connection, read_only=mode == "read")
-
-
-class _SqlRows:
-    def __init__(self, connection: sqlite3.Connection, lock: threading.RLock) -> None:
-        self._connection, self._lock = connection, lock
-
-    def get(self, table: str, key: str) -> Row | None:
-        with self._lock:
-            found = self._connection.execute("SELECT row FROM projections WHERE name=? AND key=?", (table, key))
-            row = found.fetchone()
-        return json.loads(row[0]) if row else None
-
-    def put(self, table: str, key: str, row: Row) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO projections VALUES (?,?,?)", (table, key, json.dumps(row)))
-
-    def delete(self, table: str, key: str) -> None:
-        self._connection.execute("DELETE FROM projections WHERE name=? AND key=?", (table, key))
-
-    def scan(self, table: str) -> Iterator[tuple[str, Row]]:
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT key, row FROM projections WHERE name=? ORDER BY key", (table,)
-            ).fetchall()
-        for key, row in rows:
-            yield key, json.loads(row)
+        store.prepare(migrated_from)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 class Store:
-    """An open log with its projections. Safe to use from several threads."""
+    """An open log with its projections; close it, or use it as a context manager. Safe to use from several threads.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, read_only: bool) -> None:
-        self.path, self.read_only = path, read_only
-        self._connection = connection
-        self._lock = threading.RLock()
-        self._rows = _SqlRows(connection, self._lock)
+    Attributes:
+        path: the database's file.
+        read_only: nothing can be appended: it was opened for reading, or a newer Fleet has written events to it that this
+            one does not understand.
+    """
+
+    def __init__(self, path: Path, pragmas: Pragmas, clock: Callable[[], int], *, writing: bool = False) -> None:
+        self.path = path
+        self._clock = clock
+        self._readers = Readers(path, pragmas)
+        self._reader = Reader(self._readers)
+        self._appended = threading.Condition()
+        self._writer: Writer | None = None
+        self._leases: Leases | None = None
+        if writing:
+            with translated(path):
+                connection = connect(path, pragmas, access="write")
+                self._writer = Writer(path, connection, Projecting(connection), clock)
+                self._leases = Leases(self._writer, lambda: connect(path, pragmas, access="write"))
+        with self._readers.snapshot() as found:
+            self.read_only = not writing or bool(newer_types(found))
+            self._current = Position.of(found) == (head_of(found), FOLD_VERSION)
 
     def __enter__(self) -> Store:
         return self
@@ -108,72 +112,100 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file. A closed store cannot be used again."""
-        self._connection.close()
+        """Give back leases that are still held, and close the file."""
+        if self._leases is not None:
+            self._leases.release_all()
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def prepare(self, migrated_from: str | None) -> None:
+        """Make the projections anew where other folds have filled them, and record what was done to the file."""
+        if self.read_only:
+            return
+        if not self._current:
+            self.rebuild()
+        if migrated_from is not None:
+            event = NewEvent(
+                "database_migrated", "system", "database", {"from_revision": migrated_from, "to_revision": REVISION}
+            )
+            self.append([event], _own_cause())
 
     def head(self) -> int:
         """The newest sequence number; 0 when the log is empty."""
-        return int(self._one("SELECT coalesce(max(sequence_number), 0) FROM events")[0])
+        return self._reader.head()
 
     def rows(self) -> Rows:
-        """The projections as they are."""
-        return self._rows
+        """The projections as they are at the moment in which each row is read."""
+        return CurrentRows(self._readers) if self._current else self.rows_at(self.head())
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[tuple[Rows, int]]:
+        """The projections at one moment, and the sequence number that they belong to; for as long as the block lasts."""
+        if not self._current:
+            head = self.head()
+            yield self.rows_at(head), head
+            return
+        with self._readers.snapshot() as connection:
+            yield SnapshotRows(connection), head_of(connection)
 
     def rows_at(self, sequence: int) -> Rows:
-        """The projections as they were when the log ended at this sequence number."""
-        rows = MemoryRows()
-        for event in self.events(EventQuery(before=sequence + 1)):
-            fold(event, rows)
-        return rows
+        """The projections as they were when the log ended with this event; folded anew from the log.
+
+        Raises:
+            EventTooNew: the log holds events up to there that this release does not understand.
+        """
+        return folded(self._reader.events(EventQuery(before=sequence + 1)))
 
     def projected(self, at: int | None = None) -> Projected:
-        """The projections as typed values, now or as they were."""
-        if at is None:
-            return project(self.rows(), sequence=self.head())
-        return project(self.rows_at(at), sequence=at)
+        """The projections as typed values, of one moment: now, or as they were at a sequence number."""
+        if at is not None:
+            return project(self.rows_at(at), sequence=at)
+        with self.snapshot() as (rows, head):
+            return project(rows, sequence=head)
 
     def event(self, event_id: UUID) -> Event | None:
         """The event of this id, or None."""
-        return next(self._events("event_id=?", (event_id.bytes,)), None)
+        return self._reader.event(event_id)
 
     def stream(self, stream_type: str, stream_id: str, after: int = 0) -> Iterator[Event]:
         """The events of one stream with a version above `after`, oldest first."""
-        return self._events("stream_type=? AND stream_id=? AND version>?", (stream_type, stream_id, after))
+        return self._reader.stream(stream_type, stream_id, after)
 
     def stream_version(self, stream_type: str, stream_id: str) -> int:
         """The version of a stream's newest event; 0 when there is none."""
-        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream_type=? AND stream_id=?"
-        return int(self._one(query, (stream_type, stream_id))[0])
+        return self._reader.stream_version(stream_type, stream_id)
 
     def events(self, query: EventQuery = _EVERYTHING) -> Iterator[Event]:
-        """The events that a query selects."""
-        where, values = ["sequence_number>?"], [query.after]
-        chosen: list[tuple[str, Any]] = [
-            ("sequence_number<?", query.before),
-            ("stream_type=?", query.stream_type or None),
-            ("stream_id=?", query.stream_id or None),
-            ("recorded_at>=?", query.since_ms),
-            ("recorded_at<=?", query.until_ms),
-            ("correlation_id=?", query.correlation_id.bytes if query.correlation_id else None),
-            ("causation_id=?", query.causation_id.bytes if query.causation_id else None),
-            ("instr(lower(data), lower(?))", query.text or None),
-        ]
-        for clause, value in chosen:
-            if value is not None:
-                where.append(clause)
-                values.append(value)
-        if query.types:
-            where.append(f"event_type IN ({','.join('?' * len(query.types))})")
-            values += query.types  # type: ignore[arg-type]
-        order = "DESC" if query.newest_first else "ASC"
-        return self._events(" AND ".join(where), tuple(values), order, -1 if query.limit is None else query.limit)
+        """The events that a query selects, in its order."""
+        return self._reader.events(query)
+
+    def follow(
+        self, query: EventQuery = _EVERYTHING, *, poll_ms: int = 200, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[Event]:
+        """The events that a query selects, and then those that come, as they come; oldest first.
+
+        Args:
+            query: its `before` or `limit` ends the iteration.
+            poll_ms: how long events of another process may go unseen.
+            stop: ends the iteration; asked whenever there is nothing to hand out, and after each event.
+        """
+        return follow(self._reader, query, self._appended, poll_ms=poll_ms, stop=stop)
 
     def sequence_at(self, moment: Moment) -> int:
-        """The sequence number that the log ended with at this moment."""
-        if moment.sequence is not None:
-            return moment.sequence
-        query = "SELECT coalesce(max(sequence_number), 0) FROM events WHERE recorded_at<=?"
-        return int(self._one(query, (moment.time_ms,))[0])
+        """The sequence number that the log ended with at this moment; 0 before its first event.
+
+        Raises:
+            NotFound: the moment is a sequence number beyond the end.
+        """
+        return self._reader.sequence_at(moment)
+
+    def cursor(self, stream_type: str, stream_id: str, consumer_id: str) -> int:
+        """How far a consumer has read a stream; 0 where it never said so."""
+        for _, row in self.rows().scan("cursors"):
+            if (row["stream_type"], row["stream_id"], row["consumer_id"]) == (stream_type, stream_id, consumer_id):
+                return int(row["position"])
+        return 0
 
     def append(
         self,
@@ -183,163 +215,83 @@ class Store:
         expected_version: int | None = None,
         lease: Lease | None = None,
     ) -> list[Event]:
-        """Record events in one transaction: validated, chained, and folded into the projections.
+        """Record events, all or none, and let the projections follow, in one transaction.
+
+        An event that was recorded before, under the same id and with the same body, keeps its first answer.
 
         Args:
             expected_version: of the first event's stream before this append.
-            lease: refused unless it still holds.
+            lease: the append is refused unless it still holds.
 
         Raises:
             Conflict: the stream has another version, or an id is known with another body.
-            LeaseLost: somebody else has the lease.
+            LeaseLost: the lease ran out, was broken, or somebody else has it.
             EventInvalid: an event's data does not fit its model.
+            EventTooNew: a newer Fleet has written to this log.
+            LogUnusable: the log cannot be written.
         """
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                if lease is not None:
-                    holder = self.lease_holder()
-                    if holder is None or holder.token != lease.token:
-                        raise LeaseLost("the lease was lost while we worked", hint="fleet apply")
-                first = events[0] if events else None
-                if first is not None and expected_version is not None and self.event(first.event_id) is None:
-                    version = self.stream_version(first.stream_type, first.stream_id)
-                    if version != expected_version:
-                        raise Conflict(
-                            f"{first.stream_type}/{first.stream_id} is at version {version}, not {expected_version}"
-                        )
-                recorded = [self._append_one(new, cause) for new in events]
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            return recorded
+        writer, leases = self._writing()
+        guard = None if lease is None else lambda connection: leases.check(connection, lease)
+        recorded = append(writer, self._reader.event, events, cause, expected_version=expected_version, guard=guard)
+        self._tell()
+        return recorded
 
-    def _append_one(self, new: NewEvent, cause: Cause) -> Event:
-        schema_version, data = validate(new.event_type, new.data)
-        known = self.event(new.event_id)
-        if known is not None:
-            if (known.event_type, known.stream_id, known.data) != (new.event_type, new.stream_id, data):
-                raise Conflict(f"event {new.event_id} is known with another body")
-            return known
-        now = time.time_ns() // 1_000_000
-        metadata = {
-            "actor": cause.actor,
-            "source": cause.source,
-            "commit": cause.commit,
-            "host": os.uname().nodename,
-            "software_version": __version__,
-            "user_agent": cause.user_agent,
-        }
-        last = self._connection.execute("SELECT hash FROM events ORDER BY sequence_number DESC LIMIT 1").fetchone()
-        text = json.dumps(data)
-        event = Event(
-            self.head() + 1,
-            new.event_id,
-            new.event_type,
-            new.stream_type,
-            new.stream_id,
-            self.stream_version(new.stream_type, new.stream_id) + 1,
-            data,
-            new.causation_id or cause.causation_id,
-            cause.correlation_id,
-            {name: value for name, value in metadata.items() if value},
-            now if new.occurred_at is None else new.occurred_at,
-            now,
-            schema_version,
-            sha256((last[0] if last else b"") + new.event_id.bytes + text.encode()).digest(),
-        )
-        self._connection.execute(
-            f"INSERT INTO events VALUES ({','.join('?' * 14)})",
-            (
-                event.sequence_number,
-                event.event_id.bytes,
-                event.event_type,
-                event.stream_type,
-                event.stream_id,
-                event.version,
-                text,
-                event.causation_id.bytes if event.causation_id else None,
-                event.correlation_id.bytes,
-                json.dumps(event.metadata),
-                event.occurred_at,
-                event.recorded_at,
-                event.schema_version,
-                event.hash,
-            ),
-        )
-        fold(event, self._rows)
-        return event
+    def lease(
+        self, purpose: str, *, holder: str = "", ttl_ms: int = 30_000, wait_ms: int = 0, cause: Cause | None = None
+    ) -> Lease:
+        """Become the writer; to be released, best as a context manager.
 
-    def lease(self, purpose: str, *, holder: str = "", ttl_ms: int = 30_000, wait_ms: int = 0) -> Lease:
-        """Become the writer.
+        Args:
+            purpose: what for, as another writer will be told.
+            holder: who we are; `host:pid` when empty.
+            ttl_ms: how long it is held without being renewed, which a thread does.
+            wait_ms: how long to wait for another holder to finish.
+            cause: of the events that record it.
 
         Raises:
-            LeaseHeld: somebody else is; says who, for what and since when.
+            LeaseHeld: somebody else holds it; says who, for what and since when.
         """
-        now = time.time_ns() // 1_000_000
-        who = holder or f"{os.uname().nodename}:{os.getpid()}"
-        with self._lock:
-            current = self.lease_holder()
-            if current is not None:
-                raise LeaseHeld(f"{current.holder} holds the lease for {current.purpose}", hint="wait, or try again")
-            token = int(self._one("SELECT coalesce(max(token), 0) + 1 FROM lease")[0])
-            self._connection.execute(
-                "INSERT OR REPLACE INTO lease VALUES (1,?,?,?,?,?,?)", (token, who, purpose, now, now, now + ttl_ms)
-            )
-        return Lease(LeaseInfo(token, who, purpose, now, now, now + ttl_ms), self._renew, self._release)
+        _, leases = self._writing()
+        lease = leases.take(purpose, holder=holder, ttl_ms=ttl_ms, wait_ms=wait_ms, cause=cause or _own_cause())
+        self._tell()
+        return lease
 
     def lease_holder(self) -> LeaseInfo | None:
-        """Who is the writer now; None when nobody is."""
-        now = time.time_ns() // 1_000_000
-        query = "SELECT token, holder, purpose, acquired, renewed, expires FROM lease WHERE expires>?"
-        row = self._one(query, (now,))
-        return LeaseInfo(*row) if row else None
+        """Who holds the lease; None when nobody does."""
+        return lease_holder(self._readers, self._clock())
 
     def break_lease(self, cause: Cause) -> LeaseInfo | None:
-        """End somebody else's lease; the one that was ended."""
-        with self._lock:
-            current = self.lease_holder()
-            if current is not None:
-                self._release(current.token)
-            return current
+        """End whoever's lease it is, on a person's word; the one that was ended, None when there was none."""
+        _, leases = self._writing()
+        broken = leases.break_(cause)
+        self._tell()
+        return broken
 
-    def _renew(self, token: int) -> None:
-        with self._lock:
-            expires = time.time_ns() // 1_000_000 + 30_000
-            self._connection.execute("UPDATE lease SET expires=? WHERE token=?", (expires, token))
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Make the projections anew from the log while others go on reading; how many events it was.
 
-    def _release(self, token: int) -> None:
-        with self._lock:
-            self._connection.execute("UPDATE lease SET expires=0 WHERE token=?", (token,))
+        Args:
+            progress: told the number of events folded so far, and of all.
+        """
+        writer, _ = self._writing()
+        count = rebuild(self._reader, writer, progress)
+        self._current = True
+        return count
 
-    def _one(self, query: str, values: tuple[Any, ...] = ()) -> Any:
-        with self._lock:
-            return self._connection.execute(query, values).fetchone()
+    def _writing(self) -> tuple[Writer, Leases]:
+        if self._writer is None or self._leases is None:
+            raise LogUnusable("the event log was opened for reading", where=str(self.path))
+        return self._writer, self._leases
 
-    def _events(self, where: str, values: tuple[Any, ...], order: str = "ASC", limit: int = -1) -> Iterator[Event]:
-        with self._lock:
-            rows = self._connection.execute(
-                f"SELECT * FROM events WHERE {where} ORDER BY sequence_number {order} LIMIT ?", (*values, limit)
-            ).fetchall()
-        for row in rows:
-            yield _event(row)
+    def _tell(self) -> None:
+        with self._appended:
+            self._appended.notify_all()
 
 
-def _event(row: Any) -> Event:
-    return Event(
-        row[0],
-        UUID(bytes=row[1]),
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        json.loads(row[6]),
-        UUID(bytes=row[7]) if row[7] else None,
-        UUID(bytes=row[8]),
-        json.loads(row[9]),
-        row[10],
-        row[11],
-        row[12],
-        row[13],
-    )
+def _own_cause() -> Cause:
+    """Of what the store does by itself, for whoever runs it."""
+    try:
+        actor = os.environ.get("FLEET_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):
+        actor = "fleet"
+    return Cause(actor, "cli")

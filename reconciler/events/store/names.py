@@ -55,6 +55,12 @@ class TypeName(NamedTuple):
         return cls(name, schema_version, schema_version <= newest, schema_version < newest)
 
 
+def newer_types(connection: sqlite3.Connection) -> list[str]:
+    """The event types in the log, or versions of them, that only a newer Fleet knows."""
+    rows = connection.execute("SELECT name, schema_version FROM event_types ORDER BY id")
+    return [f"{name} version {version}" for name, version in rows if not TypeName.of(name, version).known]
+
+
 class StreamName(NamedTuple):
     """The stream that a number stands for."""
 

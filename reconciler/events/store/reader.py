@@ -24,7 +24,7 @@ from reconciler.events.store.query import EventQuery, Selection
 _PORTION = 1_000
 _AFTER_ALL = (1 << 63) - 1
 
-HEAD = "SELECT coalesce((SELECT max(sequence_number) FROM events), (SELECT max(to_sequence) FROM archive), 0)"
+_HEAD = "SELECT coalesce((SELECT max(sequence_number) FROM events), (SELECT max(to_sequence) FROM archive), 0)"
 
 
 class Reader:
@@ -43,7 +43,7 @@ class Reader:
     def head(self) -> int:
         """The newest sequence number; 0 when the log is empty."""
         with self._readers.reading() as connection:
-            return int(connection.execute(HEAD).fetchone()[0])
+            return head_of(connection)
 
     def event(self, event_id: UUID) -> Event | None:
         """The event of this id, or None."""
@@ -129,6 +129,11 @@ class Reader:
                 yield from self._archive.events(listed, query.between(span.after, span.before))
                 return
             span.before, span.before_version = live[-1].sequence_number, live[-1].version
+
+
+def head_of(connection: sqlite3.Connection) -> int:
+    """The newest sequence number that a connection sees; 0 when the log is empty."""
+    return int(connection.execute(_HEAD).fetchone()[0])
 
 
 def _archived(listed: list[Listed]) -> int:

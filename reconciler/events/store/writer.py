@@ -20,9 +20,10 @@ from reconciler import __version__
 from reconciler.events.envelope import Cause, Event
 from reconciler.events.store.chain import START, seal
 from reconciler.events.store.faults import translate
-from reconciler.events.store.names import Origin
+from reconciler.events.store.names import Origin, newer_types
 from reconciler.events.store.numbers import Numbers
 from reconciler.events.store.prepared import Prepared
+from reconciler.events.upcasters import EventTooNew
 
 _INSERT = (
     "INSERT INTO events (sequence_number, event_type, stream, version, cause, recorded_at, occurred_at, event_id,"
@@ -81,6 +82,7 @@ class Writer:
 
         Raises:
             TimedOut: another process did not let go of the file in time.
+            EventTooNew: there are events that only a newer Fleet understands.
             LogUnusable: SQLite could not write.
         """
         with self._lock:
@@ -172,8 +174,19 @@ class Writer:
         self._forget()
         last = self._connection.execute(_LAST_EVENT).fetchone() or self._connection.execute(_LAST_ARCHIVED).fetchone()
         self._last_sequence, self._last_hash = last or (0, START)
+        self._refuse_newer()
         self.newest_archived_id = self._connection.execute("SELECT max(newest_id) FROM archive").fetchone()[0] or b""
         self._seen_version = version
+
+    def _refuse_newer(self) -> None:
+        """Nobody may go on from events that they do not understand."""
+        newer = newer_types(self._connection)
+        if newer:
+            raise EventTooNew(
+                f"a newer Fleet has written to this log: {', '.join(newer)}",
+                where=str(self.path),
+                hint="update Fleet to write to it; reading goes on",
+            )
 
     def _forget(self) -> None:
         self._seen_version = -1

@@ -1,0 +1,228 @@
+"""Rows in SQL tables: what the folds write to inside an append's transaction, and what everybody else reads.
+
+The writer keeps rows that it has read or written, and writes each changed one once, at the end. What it remembers holds
+from one append to the next, until somebody else writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reconciler.errors import LogUnusable
+from reconciler.events.envelope import Event
+from reconciler.events.store.connection import Readers
+from reconciler.events.upcasters import EventTooNew
+from reconciler.projections.definitions import PREFIX, table_definition, table_of
+from reconciler.projections.fold import FOLD_VERSION, fold
+from reconciler.projections.rows import Row
+
+_MOST_REMEMBERED = 20_000
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class WritableRows:
+    """Rows within the writer's transaction. Nothing reaches the tables before `flush`."""
+
+    def __init__(self, connection: sqlite3.Connection, prefix: str = PREFIX) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._known: dict[str, dict[str, Row | None]] = {}
+        self._changed: dict[str, set[str]] = {}
+        self._complete: set[str] = set()
+        self._tables: set[str] = set()
+        self._count = 0
+
+    def get(self, table: str, key: str) -> Row | None:
+        known = self._known.get(table)
+        if known is None:
+            known = self._known[table] = {}
+        elif key in known:
+            return known[key]
+        if table in self._complete or not self._exists(table):
+            return None
+        found = self._connection.execute(f"SELECT row FROM {self._prefix}{table} WHERE key = ?", (key,)).fetchone()
+        row = known[key] = _decode(found[0]) if found is not None else None
+        self._count += 1
+        return row
+
+    def put(self, table: str, key: str, row: Row) -> None:
+        self._set(table, key, row)
+
+    def delete(self, table: str, key: str) -> None:
+        self._set(table, key, None)
+
+    def scan(self, table: str) -> Iterator[tuple[str, Row]]:
+        known = self._known.setdefault(table, {})
+        if table not in self._complete:
+            if self._exists(table):
+                for key, row in self._connection.execute(f"SELECT key, row FROM {self._prefix}{table}"):
+                    if key not in known:
+                        known[key] = _decode(row)
+                        self._count += 1
+            self._complete.add(table)
+        for key in sorted(known):
+            found = known[key]
+            if found is not None:
+                yield key, found
+
+    def flush(self) -> None:
+        """Write what has changed."""
+        for table, keys in self._changed.items():
+            known = self._known[table]
+            name = f"{self._prefix}{table}"
+            if not self._exists(table):
+                self._connection.execute(table_definition(name))
+                self._tables.add(table)
+            gone = [(key,) for key in keys if known[key] is None]
+            if gone:
+                self._connection.executemany(f"DELETE FROM {name} WHERE key = ?", gone)
+            kept = [(key, row) for key in keys if (row := known[key]) is not None]
+            if kept:
+                self._connection.executemany(
+                    f"INSERT OR REPLACE INTO {name} (key, row, last_event_sequence) VALUES (?, ?, ?)",
+                    [(key, _encode(row).decode(), row.get("last_event_sequence", 0)) for key, row in kept],
+                )
+        self._changed.clear()
+        if self._count > _MOST_REMEMBERED:
+            self._forget_rows()
+
+    def forget(self) -> None:
+        """Nothing that was remembered holds; what was not written is dropped."""
+        self._forget_rows()
+        self._changed.clear()
+        self._tables.clear()
+
+    def _forget_rows(self) -> None:
+        self._known.clear()
+        self._complete.clear()
+        self._count = 0
+
+    def _set(self, table: str, key: str, row: Row | None) -> None:
+        known = self._known.setdefault(table, {})
+        if key not in known:
+            self._count += 1
+        known[key] = row
+        changed = self._changed.get(table)
+        if changed is None:
+            changed = self._changed[table] = set()
+        changed.add(key)
+
+    def _exists(self, table: str) -> bool:
+        if not self._tables:
+            self._tables = existing_tables(self._connection, self._prefix)
+        return table in self._tables
+
+
+class Projecting:
+    """Keeps the projections' tables up to date with the log, inside the transaction of each append."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._rows = WritableRows(connection)
+        self._checked = False
+
+    def follow(self, events: Sequence[Event], connection: sqlite3.Connection) -> None:
+        """Fold these events into the tables, and move the position along.
+
+        Raises:
+            LogUnusable: the tables do not belong to the log as it was before these events.
+        """
+        if not self._checked:
+            Position.of(connection).expect(events[0].sequence_number - 1)
+            self._checked = True
+        rows = self._rows
+        for event in events:
+            fold(event, rows)
+        rows.flush()
+        connection.execute("UPDATE projection_position SET sequence_number = ?", (events[-1].sequence_number,))
+
+    def forget(self) -> None:
+        """The tables may have changed under us."""
+        self._rows.forget()
+        self._checked = False
+
+
+class Position(NamedTuple):
+    """How far the tables have followed the log, and the version of the folds that filled them."""
+
+    sequence: int
+    fold_version: int
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Position:
+        """The position of the tables that this connection sees."""
+        row = connection.execute("SELECT sequence_number, fold_version FROM projection_position").fetchone()
+        return cls(*row) if row is not None else cls(0, 0)
+
+    def expect(self, sequence: int) -> None:
+        """Refuse to go on from tables that are not up to this point of the log.
+
+        Raises:
+            EventTooNew: a newer Fleet's folds have filled them.
+            LogUnusable: they are behind.
+        """
+        if self.fold_version > FOLD_VERSION:
+            raise EventTooNew("the projections were made by a newer Fleet", hint="update Fleet to write to this log")
+        if self != (sequence, FOLD_VERSION):
+            raise LogUnusable("the projections are not up to date with the log", hint="fleet rebuild")
+
+
+def existing_tables(connection: sqlite3.Connection, prefix: str = PREFIX) -> set[str]:
+    """The projections that have a table."""
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?", (f"{prefix}*",))
+    return {name.removeprefix(prefix) for (name,) in names}
+
+
+class _ReadOnly:
+    """What follows from events is written by appending events."""
+
+    def put(self, table: str, key: str, row: Row) -> None:
+        raise TypeError("these rows are for reading; lay a MemoryRows over them")
+
+    def delete(self, table: str, key: str) -> None:
+        raise TypeError("these rows are for reading; lay a MemoryRows over them")
+
+
+class SnapshotRows(_ReadOnly):
+    """Rows as one connection sees them; consistent with each other inside a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, table: str, key: str) -> Row | None:
+        found = _select(self._connection, f"SELECT row FROM {table_of(table)} WHERE key = ?", (key,))
+        return _decode(found[0][0]) if found else None
+
+    def scan(self, table: str) -> Iterator[tuple[str, Row]]:
+        found = _select(self._connection, f"SELECT key, row FROM {table_of(table)} ORDER BY key")
+        return ((key, _decode(row)) for key, row in found)
+
+
+class CurrentRows(_ReadOnly):
+    """Rows as they are whenever one is asked for; each answer is of the newest commit."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def get(self, table: str, key: str) -> Row | None:
+        with self._readers.reading() as connection:
+            return SnapshotRows(connection).get(table, key)
+
+    def scan(self, table: str) -> Iterator[tuple[str, Row]]:
+        with self._readers.reading() as connection:
+            return SnapshotRows(connection).scan(table)
+
+
+def _select(connection: sqlite3.Connection, statement: str, values: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(statement, values).fetchall()
+    except sqlite3.OperationalError as error:
+        # A projection that never had a row may have no table yet.
+        if str(error).startswith("no such table: projected_"):
+            return []
+        raise
