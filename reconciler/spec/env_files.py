@@ -37,8 +37,8 @@ def parse_env(data: bytes, shown: str) -> dict[str, str]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise FleetError("the env file is not UTF-8", where=f"{shown}:{line}") from None
+        at = data[: error.start].count(b"\n") + 1
+        raise FleetError("the env file is not UTF-8", where=f"{shown}:{at}") from None
     values: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()

@@ -127,7 +127,7 @@ class Inputs:
 
     def document(self) -> dict[str, Any]:
         """Everything collected, as JSON, in a fixed order."""
-        parts = {
+        parts: dict[str, dict[str, Any]] = {
             "files": self.files,
             "globs": self._globs,
             "environ": self._environ,
@@ -234,7 +234,8 @@ def _context_is_same(name: str, found: dict[str, str], project: Path) -> bool:
 
 def _secret_is_same(name: str, found: dict[str, Any], project: Path, options: LoadOptions) -> bool:
     source = SecretSource(name=name, env=found["env"], file=found["file"], command=tuple(found["command"]))
-    return secret_digest(source, project=project, environ=options.environ, key=options.key)[0] == found["digest"]
+    digest, _ = secret_digest(source, project=project, environ=options.environ, key=options.key)
+    return bool(digest == found["digest"])
 
 
 def secret_digest(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from reconciler.spec.desired import Value, make
+from reconciler.spec.desired import AnyValue, make
 from reconciler.spec.inputs import Inputs
 from reconciler.spec.problems import Problems, did_you_mean
 from reconciler.spec.tree import (
@@ -69,15 +69,21 @@ class Reading:
         """Report something that is no error."""
         self.problems.warn(at, path, message, hint)
 
+    def expect(self, what: str, name: str, known: Collection[str], at: Placed, path: str, hint: str = "") -> None:
+        """Report a name that nothing bears, unless it may be defined in a file that could not be read."""
+        if name not in known and not self.problems.incomplete:
+            self.wrong(at, path, f"there is no {what} {quoted(name)}", did_you_mean(name, known) or hint)
 
-Reader: TypeAlias = Callable[[Node, str, Reading], Any]
+
+T = TypeVar("T")
+Reader: TypeAlias = Callable[[Node, str, Reading], T | None]
 
 
 class Field(NamedTuple):
     """A key of a mapping: the attribute it fills, and how it is read."""
 
     attribute: str
-    read: Reader
+    read: Reader[Any]
 
 
 Fields: TypeAlias = Table[str, Field]
@@ -141,7 +147,7 @@ def boolean(node: Node, path: str, reading: Reading) -> bool | None:
     return None
 
 
-def whole(minimum: int = 0, maximum: int = MAX_WHOLE) -> Reader:
+def whole(minimum: int = 0, maximum: int = MAX_WHOLE) -> Reader[int]:
     """A reader of whole numbers within bounds."""
 
     def read(node: Node, path: str, reading: Reading) -> int | None:
@@ -162,7 +168,7 @@ def whole(minimum: int = 0, maximum: int = MAX_WHOLE) -> Reader:
     return read
 
 
-def number(minimum: float = 0.0, maximum: float = 1e12) -> Reader:
+def number(minimum: float = 0.0, maximum: float = 1e12) -> Reader[float]:
     """A reader of numbers within bounds."""
 
     def read(node: Node, path: str, reading: Reading) -> float | None:
@@ -181,7 +187,7 @@ def number(minimum: float = 0.0, maximum: float = 1e12) -> Reader:
     return read
 
 
-def _measure(wanted: str, parse: Callable[[Any], int], limit: int, examples: str) -> Reader:
+def _measure(wanted: str, parse: Callable[[Any], int], limit: int, examples: str) -> Reader[int]:
     def read(node: Node, path: str, reading: Reading) -> int | None:
         found = scalar(node, path, reading, wanted)
         if found is None:
@@ -198,14 +204,16 @@ def _measure(wanted: str, parse: Callable[[Any], int], limit: int, examples: str
     return read
 
 
-duration: Reader = _measure("a duration", parse_duration, MAX_DURATION_MS, "30s, 1m30s or PT30S; a number is seconds")
-size: Reader = _measure("a size", parse_size, MAX_SIZE, "256m or 1g; a number is bytes")
+duration: Reader[int] = _measure(
+    "a duration", parse_duration, MAX_DURATION_MS, "30s, 1m30s or PT30S; a number is seconds"
+)
+size: Reader[int] = _measure("a size", parse_size, MAX_SIZE, "256m or 1g; a number is bytes")
 
 
-def above_zero(read: Reader) -> Reader:
+def above_zero(read: Reader[int]) -> Reader[int]:
     """A reader that takes what another takes, except 0."""
 
-    def reader(node: Node, path: str, reading: Reading) -> Any:
+    def reader(node: Node, path: str, reading: Reading) -> int | None:
         found = read(node, path, reading)
         if found == 0:
             reading.wrong(node, path, "this must be more than 0")
@@ -215,7 +223,7 @@ def above_zero(read: Reader) -> Reader:
     return reader
 
 
-def choice(*words: str, also: Table[str, str] | None = None) -> Reader:
+def choice(*words: str, also: Table[str, str] | None = None) -> Reader[str]:
     """A reader of one of the given words; `also` maps other spellings of them."""
     others = also or {}
 
@@ -238,7 +246,7 @@ def _near_only(word: str, words: Iterable[str]) -> str:
     return hint if hint.startswith("did") else ""
 
 
-def matching(pattern: re.Pattern[str], wanted: str, hint: str = "") -> Reader:
+def matching(pattern: re.Pattern[str], wanted: str, hint: str = "") -> Reader[str]:
     """A reader of text of a given form."""
 
     def read(node: Node, path: str, reading: Reading) -> str | None:
@@ -253,10 +261,10 @@ def matching(pattern: re.Pattern[str], wanted: str, hint: str = "") -> Reader:
     return read
 
 
-def list_of(read: Reader, *, single: bool = False) -> Reader:
+def list_of(read: Reader[T], *, single: bool = False) -> Reader[list[T]]:
     """A reader of lists; with `single`, one scalar stands for a list of one."""
 
-    def reader(node: Node, path: str, reading: Reading) -> list[Any] | None:
+    def reader(node: Node, path: str, reading: Reading) -> list[T] | None:
         if isinstance(node, Sequence):
             found = [read(item, child(path, index), reading) for index, item in enumerate(node.items)]
             return [value for value in found if value is not None]
@@ -271,11 +279,11 @@ def list_of(read: Reader, *, single: bool = False) -> Reader:
     return reader
 
 
-def sorted_set(read: Reader) -> Reader:
+def sorted_set(read: Reader[str]) -> Reader[tuple[str, ...]]:
     """A reader of a list in which neither order nor repetition means anything."""
     inner = list_of(read, single=True)
 
-    def reader(node: Node, path: str, reading: Reading) -> tuple[Any, ...] | None:
+    def reader(node: Node, path: str, reading: Reading) -> tuple[str, ...] | None:
         found = inner(node, path, reading)
         return None if found is None else tuple(sorted(set(found)))
 
@@ -359,10 +367,10 @@ def unknown_key(
     reading.wrong(entry, child(path, key), f"unknown key {quoted(key)}", hint)
 
 
-def record(kind: type[Value], fields: Fields, *required: str) -> Reader:
+def record(kind: type[AnyValue], fields: Fields, *required: str) -> Reader[AnyValue]:
     """A reader of a mapping into a value of a kind; `required` are keys that must be there."""
 
-    def read(node: Node, path: str, reading: Reading) -> Any:
+    def read(node: Node, path: str, reading: Reading) -> AnyValue | None:
         values = fields_of(node, path, reading, fields)
         if values is None or not require(node, path, reading, *required):
             return None

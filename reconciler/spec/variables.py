@@ -31,6 +31,7 @@ from reconciler.spec.tree import (
     Plain,
     Scalar,
     Sequence,
+    Unusable,
     child,
     is_null,
     kind_of,
@@ -140,7 +141,7 @@ def _choices(node: Mapping, path: str, problems: Problems) -> list[Plain]:
     if entry is None or is_null(entry.value):
         return []
     items = entry.value.items if isinstance(entry.value, Sequence) else []
-    found = [item.value for item in items if isinstance(item, Scalar) and not isinstance(item.value, type(UNUSABLE))]
+    found = [item.value for item in items if isinstance(item, Scalar) and not isinstance(item.value, Unusable)]
     if not found or len(found) != len(items):
         problems.wrong(entry.value, child(path, "choices"), "choices are a list of values, at least one")
     return found

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from reconciler.errors import FleetError
 from reconciler.spec.contents import values_digest
 from reconciler.spec.desired import EnvFile, SecretUse, make
 from reconciler.spec.env_files import read_env_file
-from reconciler.spec.reading import Field, Reader, Reading, any_text, fields_of, filled_text, list_of, require
+from reconciler.spec.reading import Field, Reader, Reading, T, any_text, fields_of, filled_text, list_of, require
 from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -47,8 +45,8 @@ def text_or_empty(node: Node, path: str, reading: Reading) -> str | None:
 
 
 def table_of(
-    read: Reader, name_form: re.Pattern[str], what: str, *, separators: str = "=", bare: bool = False
-) -> Callable[[Node, str, Reading], dict[str, Any] | None]:
+    read: Reader[T], name_form: re.Pattern[str], what: str, *, separators: str = "=", bare: bool = False
+) -> Reader[dict[str, T]]:
     """A reader of a mapping or a list of `NAME=value`, sorted by name.
 
     Args:
@@ -60,7 +58,7 @@ def table_of(
     """
 
     def pairs(node: Sequence, path: str, reading: Reading) -> list[tuple[str, Node, str]]:
-        found = []
+        found: list[tuple[str, Node, str]] = []
         for index, item in enumerate(node.items):
             below = child(path, index)
             written = any_text(item, below, reading)
@@ -75,7 +73,7 @@ def table_of(
             found.append((name, Scalar(item.source, item.line, item.column, value, value), below))
         return found
 
-    def reader(node: Node, path: str, reading: Reading) -> dict[str, Any] | None:
+    def reader(node: Node, path: str, reading: Reading) -> dict[str, T] | None:
         if isinstance(node, Sequence):
             listed = pairs(node, path, reading)
         elif isinstance(node, Mapping):
@@ -84,7 +82,7 @@ def table_of(
             if not (isinstance(node, Scalar) and not isinstance(node.value, str | int | float | bool | None)):
                 reading.wrong(node, path, f"this is {kind_of(node)} where a mapping is wanted")
             return None
-        values: dict[str, Any] = {}
+        values: dict[str, T] = {}
         for name, inner, below in listed:
             if not name_form.fullmatch(name):
                 reading.wrong(inner, below, f"{quoted(name)} is not {what}")
@@ -100,7 +98,9 @@ def table_of(
     return reader
 
 
-environment = table_of(text_or_secret, VARIABLE_NAME, "the name of an environment variable")
+environment: Reader[dict[str, str | SecretUse]] = table_of(
+    text_or_secret, VARIABLE_NAME, "the name of an environment variable"
+)
 arguments = table_of(text_or_empty, VARIABLE_NAME, "the name of a build argument")
 sysctls = table_of(any_text, re.compile(r"[a-z0-9_./-]+"), "the name of a kernel setting")
 

@@ -23,7 +23,7 @@ from reconciler.spec.desired import (
 )
 from reconciler.spec.inputs import LoadOptions, secret_digest
 from reconciler.spec.problems import did_you_mean
-from reconciler.spec.reading import Reader, Reading, text, unknown_key, whole
+from reconciler.spec.reading import Reader, Reading, T, text, unknown_key, whole
 from reconciler.spec.shape.names import names_in, section
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, default_network, network, volume
 from reconciler.spec.shape.providers import POSTGRES_VOLUME
@@ -31,14 +31,13 @@ from reconciler.spec.shape.service import ServiceDraft, read_service
 from reconciler.spec.shape.settings import (
     database,
     handler,
-    is_nothing,
     moved,
     notifications,
     reconcile,
     secret_source,
 )
 from reconciler.spec.shape.work import mission, specialist
-from reconciler.spec.tree import Entry, Mapping, quoted
+from reconciler.spec.tree import Entry, Mapping, is_null, quoted
 
 VERSION = 1
 SECTIONS = (
@@ -71,8 +70,8 @@ _COMPOSE_SECTIONS = {
 class _Built:
     """Sections whose values are not needed by any check."""
 
-    reconcile: ReconcileSettings
-    database: DatabaseSettings
+    reconcile: ReconcileSettings | None
+    database: DatabaseSettings | None
     secrets: dict[str, SecretSource]
 
 
@@ -87,8 +86,8 @@ def read_fleet(root: Mapping, reading: Reading, options: LoadOptions, project_ha
     _check_profiles(draft.services, options.profiles, reading)
     check_fleet(draft, reading)
     built = _Built(
-        _one(root, "reconcile", reconcile, reading) or ReconcileSettings(),
-        _one(root, "database", database, reading) or DatabaseSettings(),
+        _one(root, "reconcile", reconcile, reading),
+        _one(root, "database", database, reading),
         section(root, "secrets", reading, secret_source),
     )
     if reading.problems.found:
@@ -96,14 +95,14 @@ def read_fleet(root: Mapping, reading: Reading, options: LoadOptions, project_ha
     return _desired(draft, built, reading, options, project_hash)
 
 
-def _one(root: Mapping, key: str, read: Reader, reading: Reading) -> object:
+def _one(root: Mapping, key: str, read: Reader[T], reading: Reading) -> T | None:
     entry = root.entries.get(key)
-    return None if entry is None or is_nothing(entry) else read(entry.value, key, reading)
+    return None if entry is None or is_null(entry.value) else read(entry.value, key, reading)
 
 
 def _check_version(root: Mapping, reading: Reading) -> None:
     entry = root.entries.get("version")
-    if entry is None or is_nothing(entry):
+    if entry is None or is_null(entry.value):
         return
     found = whole()(entry.value, "version", reading)
     if found is not None and found != VERSION:
@@ -113,7 +112,7 @@ def _check_version(root: Mapping, reading: Reading) -> None:
 def _fleet_name(root: Mapping, reading: Reading) -> str:
     """The name that is written, else the folder's."""
     entry = root.entries.get("name")
-    if entry is None or is_nothing(entry):
+    if entry is None or is_null(entry.value):
         cleaned = re.sub(r"[^a-z0-9_-]+", "-", reading.project.name.lower()).strip("-_")[:40]
         return cleaned or "fleet"
     written = text(entry.value, "name", reading)
@@ -147,8 +146,8 @@ def _draft(root: Mapping, reading: Reading, profiles: Iterable[str]) -> Draft:
         handlers=section(root, "handlers", reading, handler),
         specialists=section(root, "specialists", reading, specialist),
         missions=section(root, "missions", reading, mission),
-        notifications=_one(root, "notifications", notifications, reading) or (),  # type: ignore[arg-type]
-        moved=_one(root, "moved", moved, reading) or {},  # type: ignore[arg-type]
+        notifications=_one(root, "notifications", notifications, reading) or (),
+        moved=_one(root, "moved", moved, reading) or {},
         declared={key: names_in(root, key) for key in SECTIONS},
     )
 
@@ -167,7 +166,8 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
     services = {name: found.spec for name, found in draft.services.items() if found.active}
     secrets = _with_digests(draft, built.secrets, services, reading, options)
     digests = {name: secret.digest for name, secret in secrets.items()}
-    return Desired(
+    return make(
+        Desired,
         name=reading.fleet,
         project=project_hash,
         services={name: _service_with(spec, digests) for name, spec in services.items()},
@@ -180,8 +180,8 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
         moved=draft.moved,
         inactive=tuple(sorted(name for name, found in draft.services.items() if not found.active)),
         notifications=draft.notifications,
-        reconcile=built.reconcile,
-        database=built.database,
+        reconcile=built.reconcile or ReconcileSettings(),
+        database=built.database or DatabaseSettings(),
     )
 
 

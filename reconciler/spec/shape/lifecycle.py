@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from reconciler.spec.desired import Backoff, Gate, HealthCheck, Resources, Restart, Ulimit, Update, make
 from reconciler.spec.reading import (
@@ -169,8 +169,7 @@ def _gate(node: Node, path: str, reading: Reading) -> Gate | None:
     if isinstance(node, Mapping):
         values = fields_of(node, path, reading, CONDITION_FIELDS)
         return None if values is None else values.get("condition", "started")
-    found: Gate | None = _GATE(node, path, reading)
-    return found
+    return cast("Gate | None", _GATE(node, path, reading))
 
 
 RESOURCES_FIELDS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconciler.spec.reading import Reading, mapping
-from reconciler.spec.tree import Entry, Mapping, Node, child, has_hidden, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Placed, child, has_hidden, is_null, quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -62,3 +62,14 @@ def names_in(root: Mapping, key: str) -> set[str]:
     """The names that a section defines, well-formed or not: what refers to them is no second problem."""
     entry = root.entries.get(key)
     return set(entry.value.entries) if entry is not None and isinstance(entry.value, Mapping) else set()
+
+
+def place_below(start: Placed, *keys: str) -> Placed:
+    """The place of a key below a node; of the nearest one above it where it is not there."""
+    place = start
+    for key in keys:
+        node = place.value if isinstance(place, Entry) else place
+        if not isinstance(node, Mapping) or key not in node.entries:
+            return place
+        place = node.entries[key]
+    return place

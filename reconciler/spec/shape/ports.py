@@ -89,7 +89,7 @@ def _expand(host_ip: str, host: str, container: str, protocol: str) -> list[Port
     if len(inside) != len(outside):
         raise ValueError(f"{len(outside)} host ports cannot be given to {len(inside)} container ports")
     return [
-        make(PortMapping, container_port=one, host_port=other, host_ip=host_ip, protocol=protocol)  # type: ignore[arg-type]
+        make(PortMapping, container_port=one, host_port=other, host_ip=host_ip, protocol=protocol)
         for one, other in zip(inside, outside, strict=True)
     ]
 
@@ -122,7 +122,7 @@ def _published(node: Node, path: str, reading: Reading) -> int | None:
     """A host port; Compose files write it in quotes."""
     if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.isdecimal() and len(node.value) < 6:
         node = Scalar(node.source, node.line, node.column, node.text, int(node.value))
-    return whole(0, MAX_PORT)(node, path, reading)  # type: ignore[no-any-return]
+    return whole(0, MAX_PORT)(node, path, reading)
 
 
 PORT_FIELDS = {

@@ -61,7 +61,7 @@ def apply_postgres(values: dict[str, Any], node: Mapping, path: str, reading: Re
         reading.wrong(node.entries["port"], child(path, "port"), "port and ports say the same thing; write one of them")
     port = POSTGRES_PORT if own["provider_port"] is None else own["provider_port"]
     published = make(PortMapping, container_port=POSTGRES_PORT, host_port=port, host_ip="127.0.0.1")
-    test = ("CMD", "pg_isready", "-h", "127.0.0.1", "-U", database_user)
+    test: tuple[str, ...] = ("CMD", "pg_isready", "-h", "127.0.0.1", "-U", database_user)
     if own["provider_database"]:
         test += ("-d", own["provider_database"])
     template = {

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from reconciler.spec.desired import NetworkUse, Restart, ServiceSpec, make
-from reconciler.spec.problems import nearest
 from reconciler.spec.reading import (
     Field,
     Reading,
@@ -41,7 +38,7 @@ from reconciler.spec.shape.lifecycle import (
     update,
 )
 from reconciler.spec.shape.mounts import target, tmpfs, volumes
-from reconciler.spec.shape.names import NAME, NAME_RULE
+from reconciler.spec.shape.names import NAME, NAME_RULE, place_below
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, engine_name, host_name, network_uses
 from reconciler.spec.shape.ports import host_address, ports
 from reconciler.spec.shape.providers import PROVIDER_FIELDS, PROVIDERS, apply_postgres
@@ -202,13 +199,22 @@ COMPOSE_WORDS = {
 }
 
 
+class Placed(NamedTuple):
+    """A mount, config or secret file with its place in the file."""
+
+    what: str
+    value: Any
+    at: Node
+    path: str
+
+
 @dataclass(slots=True)
 class ServiceDraft:
     """A service with what the checks of the whole fleet need to point at places in the file.
 
     Attributes:
         active: whether one of its profiles is active, or it has none.
-        placed: mounts, configs and secret files with their nodes.
+        placed: what is put into the container's file system.
     """
 
     name: str
@@ -216,17 +222,15 @@ class ServiceDraft:
     entry: Entry
     spec: ServiceSpec
     active: bool
-    placed: list[tuple[str, Any, Node, str]]
+    placed: list[Placed]
 
     def at(self, *keys: str) -> Node | Entry:
         """The place of a key inside the service; of the nearest one above it where it is not in the file."""
-        place: Node | Entry = self.entry
-        for key in keys:
-            node = place.value if isinstance(place, Entry) else place
-            if not isinstance(node, Mapping) or key not in node.entries:
-                return place
-            place = node.entries[key]
-        return place
+        return place_below(self.entry, *keys)
+
+    def has(self, *keys: str) -> bool:
+        """Whether the file has this key of the service."""
+        return self.at(*keys) is not self.at(*keys[:-1])
 
 
 def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles: Iterable[str]) -> ServiceDraft | None:
@@ -245,9 +249,8 @@ def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles:
     _set_kind(values, node, path, reading)
     _set_image(name, values, entry, path, reading)
     if "healthcheck" in values:
-        values["healthcheck"] = make_healthcheck(
-            values["healthcheck"], _below(node, "healthcheck"), f"{path}.healthcheck", reading
-        )
+        below = child(path, "healthcheck")
+        values["healthcheck"] = make_healthcheck(values["healthcheck"], _below(node, "healthcheck"), below, reading)
     placed = _set_placed(values)
     if not values.get("networks") and not values.get("network_mode"):
         values["networks"] = (make(NetworkUse, network=DEFAULT_NETWORK),)
@@ -277,15 +280,8 @@ def _refuse_provider_keys(values: dict[str, Any], node: Mapping, path: str, read
     for key, field in PROVIDER_FIELDS.items():
         values.pop(field.attribute, None)
         if key in node.entries and "provider" not in node.entries:
-            hint = (
-                'write ports: ["8080:80"]'
-                if key == "port"
-                else nearest(key, SERVICE_FIELDS.keys() - PROVIDER_FIELDS.keys())
-            )
-            hint = hint if key == "port" or not hint else f"did you mean '{hint}'?"
-            reading.wrong(
-                node.entries[key], child(path, key), f"the key {key} belongs to a provider", hint or "write provider:"
-            )
+            hint = 'write ports: ["8080:80"]' if key == "port" else "write provider: too"
+            reading.wrong(node.entries[key], child(path, key), f"the key {key} belongs to a provider", hint)
 
 
 def _set_kind(values: dict[str, Any], node: Mapping, path: str, reading: Reading) -> None:
@@ -305,13 +301,8 @@ def _set_kind(values: dict[str, Any], node: Mapping, path: str, reading: Reading
         restart_values.setdefault("policy", "no")
         if not is_job_policy(restart_values["policy"]):
             policy = restart_values["policy"]
-            at = _below(node, "restart")
-            reading.wrong(
-                at,
-                child(path, "restart"),
-                f"a job ends, so that the policy {policy} has no meaning",
-                "write no or on-failure",
-            )
+            message = f"a job ends, so that the policy {policy} has no meaning"
+            reading.wrong(_below(node, "restart"), child(path, "restart"), message, "write no or on-failure")
     if restart_values:
         values["restart"] = make(Restart, **restart_values)
 
@@ -327,17 +318,20 @@ def _set_image(name: str, values: dict[str, Any], entry: Entry, path: str, readi
         reading.wrong(entry, path, "this service has neither image nor build", "such as image: postgres:16")
 
 
-def _set_placed(values: dict[str, Any]) -> list[tuple[str, Any, Node, str]]:
+def _set_placed(values: dict[str, Any]) -> list[Placed]:
     """Mounts and files as sorted values, and all of them with their places."""
-    mounts = [*values.pop("mounts", []), *values.pop("tmpfs", [])]
-    files = {"configs": values.pop("configs", []), "secrets": values.pop("secrets", [])}
-    values["mounts"] = tuple(sorted((mount for mount, _, _ in mounts), key=lambda mount: mount.target))
-    for key, found in files.items():
-        values[key] = tuple(sorted((value for value, _, _ in found), key=lambda value: str(value.target)))
-    placed: list[tuple[str, Any, Node, str]] = []
-    for what, several in (("a mount", mounts), ("a config", files["configs"]), ("a secret", files["secrets"])):
-        placed += [(what, value, node, path) for value, node, path in several]
+    mounts = [*values.pop("mounts", ()), *values.pop("tmpfs", ())]
+    parts = (("mounts", "a mount", mounts), ("configs", "a config", values.pop("configs", ())))
+    placed: list[Placed] = []
+    for key, what, found in (*parts, ("secrets", "a secret", values.pop("secrets", ()))):
+        values[key] = tuple(sorted((value for value, _, _ in found), key=_by_target))
+        placed += [Placed(what, *one) for one in found]
     return placed
+
+
+def _by_target(value: Any) -> str:
+    target: str = value.target
+    return target
 
 
 def _check_networking(draft: ServiceDraft, reading: Reading) -> None:
@@ -353,11 +347,13 @@ def _check_networking(draft: ServiceDraft, reading: Reading) -> None:
 def _check_targets(draft: ServiceDraft, reading: Reading) -> None:
     """Two things cannot be put at one place of a container."""
     taken: dict[str, str] = {}
-    for what, value, node, path in draft.placed:
-        if value.target in taken:
-            reading.wrong(node, path, f"{quoted(value.target)} is the target of {taken[value.target]} already")
+    for placed in draft.placed:
+        target = placed.value.target
+        if target in taken:
+            message = f"{quoted(target)} is the target of {taken[target]} already"
+            reading.wrong(placed.at, placed.path, message)
         else:
-            taken[value.target] = what
+            taken[target] = placed.what
 
 
 def _check_update(draft: ServiceDraft, reading: Reading) -> None:
@@ -367,14 +363,3 @@ def _check_update(draft: ServiceDraft, reading: Reading) -> None:
         why = f"the host port {fixed[0].host_port}" if fixed else "the host's network"
         message = f"start-first is not possible while {why} is in use, so the old container stops first"
         reading.warn(draft.at("update", "order"), child(draft.path, "update.order"), message)
-
-
-def without_inactive(drafts: dict[str, ServiceDraft]) -> dict[str, ServiceSpec]:
-    """The services that take part."""
-    return {name: draft.spec for name, draft in drafts.items() if draft.active}
-
-
-def with_secret_digests(spec: ServiceSpec, digests: dict[str, str], used: Iterable[str]) -> ServiceSpec:
-    """The service with the digests of the secrets that it uses."""
-    found = {name: digests[name] for name in sorted(set(used)) if name in digests}
-    return msgspec.structs.replace(spec, secret_digests=found) if found else spec

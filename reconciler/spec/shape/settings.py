@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 from reconciler.spec.desired import (
     Backup,
@@ -40,7 +39,7 @@ from reconciler.spec.reading import (
     whole,
 )
 from reconciler.spec.shape.environment import VARIABLE_NAME, secret_use
-from reconciler.spec.tree import Entry, Mapping, Node, Sequence, child, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Sequence, child, quoted
 
 _variable_name = matching(VARIABLE_NAME, "the name of an environment variable")
 
@@ -127,14 +126,15 @@ _EVENTS = re.compile(r"\*|[a-z][a-z0-9_]*\*?")
 _WEBHOOK = re.compile(r"https?://[^\s/@]+(?:/\S*)?")
 
 
+_public_webhook = matching(
+    _WEBHOOK, "an http or https URL without a password", "write {secret: name} for one that nobody may see"
+)
+
+
 def _webhook(node: Node, path: str, reading: Reading) -> str | SecretUse | None:
     if isinstance(node, Mapping):
         return secret_use(node, path, reading)
-    return matching(
-        _WEBHOOK, "an http or https URL without a password", "write {secret: name} for one that nobody may see"
-    )(  # type: ignore[no-any-return]
-        node, path, reading
-    )
+    return _public_webhook(node, path, reading)
 
 
 NOTIFICATION_FIELDS = {
@@ -289,7 +289,7 @@ DATABASE_FIELDS = {
 
 def database(node: Node, path: str, reading: Reading) -> DatabaseSettings | None:
     """Where the event log lives and how it is kept."""
-    values: dict[str, Any] | None = fields_of(node, path, reading, DATABASE_FIELDS)
+    values = fields_of(node, path, reading, DATABASE_FIELDS)
     if values is None:
         return None
     if "path" in values and "url" in values:
@@ -298,8 +298,3 @@ def database(node: Node, path: str, reading: Reading) -> DatabaseSettings | None
         message = "with durability normal a power cut can lose what was acknowledged last"
         reading.warn(node, child(path, "durability"), message, "full is the default")
     return make(DatabaseSettings, **values)
-
-
-def is_nothing(entry: Entry | None) -> bool:
-    """Whether a section is not there or holds nothing."""
-    return entry is None or is_null(entry.value)
