@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from reconciler.events.store.follow import follow
 from reconciler.events.store.lease import Lease, LeaseInfo, Leases, lease_holder
 from reconciler.events.store.names import newer_types
 from reconciler.events.store.opening import open_for_reading, open_for_writing
+from reconciler.events.store.prepared import prepare
 from reconciler.events.store.query import EventQuery
 from reconciler.events.store.reader import Reader, head_of
 from reconciler.events.store.schema import REVISION
@@ -77,6 +79,22 @@ def open_store(
         store.close()
         raise
     return store
+
+
+class Transaction:
+    """What may be done in a transaction of one's own: statements on its connection, and appending events."""
+
+    def __init__(self, connection: sqlite3.Connection, writer: Writer) -> None:
+        self.connection = connection
+        self._writer = writer
+
+    def append(self, events: Sequence[NewEvent], cause: Cause) -> list[Event]:
+        """Record events that are new, and let the projections follow.
+
+        Raises:
+            EventInvalid: an event's data does not fit its model.
+        """
+        return self._writer.record([prepare(new) for new in events], cause)
 
 
 class Store:
@@ -235,6 +253,28 @@ class Store:
         recorded = append(writer, self._reader.event, events, cause, expected_version=expected_version, guard=guard)
         self._tell()
         return recorded
+
+    @contextlib.contextmanager
+    def transaction(self, lease: Lease | None = None) -> Iterator[Transaction]:
+        """One transaction on the file, for what tends the log itself: all or nothing, and nobody else writes meanwhile.
+
+        Raises:
+            LeaseLost: the lease ran out, was broken, or somebody else has it.
+            LogUnusable: the log cannot be written.
+        """
+        writer, leases = self._writing()
+        with writer.transaction() as connection:
+            if lease is not None:
+                leases.check(connection, lease)
+            yield Transaction(connection, writer)
+            writer.forget()
+        self._tell()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one state of the file for as long as the block lasts; it cannot write."""
+        with self._readers.snapshot() as connection:
+            yield connection
 
     def lease(
         self, purpose: str, *, holder: str = "", ttl_ms: int = 30_000, wait_ms: int = 0, cause: Cause | None = None

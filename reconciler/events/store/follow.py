@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from reconciler.events.envelope import Event
 from reconciler.events.store.query import EventQuery
@@ -38,4 +39,9 @@ def follow(
         if query.before is not None and query.before <= after + 1:
             return
         with appended:
-            appended.wait_for(lambda seen=after: stop() or reader.head() > seen, timeout=poll_ms / 1000)
+            appended.wait_for(partial(_is_over, reader, after, stop), timeout=poll_ms / 1000)
+
+
+def _is_over(reader: Reader, seen: int, stop: Callable[[], bool]) -> bool:
+    """Whether there is a reason to wait no longer."""
+    return stop() or reader.head() > seen

@@ -97,6 +97,10 @@ class Writer:
                     raise translate(error, self.path) from error
                 raise
 
+    def forget(self) -> None:
+        """What is remembered may no longer hold: something else than events was written; inside a transaction only."""
+        self._forget()
+
     def record(self, prepared: Sequence[Prepared], cause: Cause) -> list[Event]:
         """Chain and insert events, and let what follows follow; inside a transaction only."""
         if not prepared:
