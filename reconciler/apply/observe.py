@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -129,14 +130,14 @@ class _Look:
         yield from self._renamed(known, seen)
         match seen.state:
             case "running":
-                yield from self._running(known, seen)
+                started = list(self._running(known, seen))
+                yield from started
+                # The health of a container that was started again is unknown, unless it was only paused.
+                yield from self._verdict(known, seen, "" if started and known.state != "paused" else known.health)
             case "exited":
                 yield from self._exited(known, seen)
             case "paused" if known.state != "paused":
                 yield self._event(known, "container_paused", {"external": True})
-        if seen.state == "running" and seen.health in _VERDICTS and seen.health != known.health:
-            change = {"health": seen.health, **({"previous": known.health} if known.health else {})}
-            yield self._event(known, "container_health_changed", change)
 
     def found(self, seen: ObservedContainer) -> Iterator[NewEvent]:
         """A container that carries our labels and that the log does not know."""
@@ -161,6 +162,8 @@ class _Look:
         yield self.event("service", service, "container_found", data, intent=intent)
         if seen.state == "exited":
             yield self._ended(container, seen, digest=digest, after_ms=0, intent=intent)
+        elif seen.state == "running" and seen.health in _VERDICTS:
+            yield self.event("service", service, "container_health_changed", {**container, "health": seen.health})
 
     def _event(self, known: ProjectedContainer, event_type: str, data: dict[str, Any], **more: Any) -> NewEvent:
         container = {"service": known.service, "replica": known.replica, "container_id": known.container_id}
@@ -182,7 +185,9 @@ class _Look:
             return
         intent = self._intent(known, _RENAMING)
         if intent is not None:
-            yield self._event(known, "container_renamed", {"name": seen.name}, intent=intent)
+            yield self._event(
+                known, "container_renamed", {"name": seen.name, "intent_id": intent.intent_id}, intent=intent
+            )
         else:
             drift = {"field": "name", "expected": known.name, "actual": seen.name}
             yield self._event(known, "container_drifted", drift)
@@ -198,6 +203,12 @@ class _Look:
             data["intent_id"] = intent.intent_id
         at_ms = max(started_ms, known.changed_at) if started_ms else None
         yield self._event(known, "container_started", data, at_ms=at_ms, intent=intent)
+
+    def _verdict(self, known: ProjectedContainer, seen: ObservedContainer, before: str) -> Iterator[NewEvent]:
+        if seen.health in _VERDICTS and seen.health != before:
+            change = {"health": seen.health, **({"previous": before} if before else {})}
+            cause = UUID(known.cause_event) if known.cause_event else None
+            yield replace(self._event(known, "container_health_changed", change), causation_id=cause)
 
     def _exited(self, known: ProjectedContainer, seen: ObservedContainer) -> Iterator[NewEvent]:
         if known.state in ("exited", "missing") and seen.exited_at * 1000 <= known.changed_at:
