@@ -94,7 +94,9 @@ def _desired(session: Session, store: Store | None, projected: Projected, warnin
     try:
         reading = read_file(session, store.rows() if store is not None else None, projected.head)
     except SpecInvalid as error:
-        warnings.append(f"{error.what}; {error.hint}")
+        first, *others = error.problems
+        more = f" (and {len(others)} more: fleet validate)" if others else ""
+        warnings.append(f"the file is wrong, so what is desired is unknown: {first}{more}")
         return None
     except FleetError as error:
         warnings.append(f"the file cannot be read: {error}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedService
 from reconciler.runtime.model import LABEL_DIGEST, LABEL_REPLICA, LABEL_RESOURCE, Observed, ObservedContainer
-from reconciler.spec.desired import Desired, ServiceSpec, to_document
+from reconciler.spec.desired import Desired, ServiceSpec
 from reconciler.spec.roles import definition_digest
 
 UNKNOWN = "unknown"
@@ -186,7 +186,7 @@ def _against_file(slot: _Slot, status: ReplicaStatus) -> Iterator[str]:
         return
     if container.digest != wanted.digest:
         yield "the file was edited since this container was made"
-    elif slot.recorded is not None and slot.spec is not None and to_document(slot.spec) != slot.recorded.document:
+    elif slot.recorded is not None and slot.spec is not None and slot.spec != slot.recorded.definition:
         yield "settings in the file were edited"
     yield from _unlike(wanted.state, container)
 

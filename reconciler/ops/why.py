@@ -23,6 +23,11 @@ _LONGEST_CHAIN = 100
 # What stands in the way of a change that was decided; newer than a container's last change, it is the better answer.
 _TROUBLE = frozenset({"action_failed", "action_skipped", "backoff_started", "restart_abandoned"})
 
+# What befell a resource from outside; the actor of such an event only saw it.
+_SEEN = frozenset(
+    {"container_exited", "container_vanished", "container_drifted", "network_vanished", "volume_vanished"}
+)
+
 # Tables of resources that have an address but no stream of their own.
 _SHARED_TABLES = {"network": "networks", "volume": "volumes", "image": "images"}
 _STREAMS = frozenset({"service", "fleet", "specialist", "mission", "sortie", "checkpoint"})
@@ -197,8 +202,10 @@ def _before(store: EventLookup, event: Event) -> Event | None:
 
 def _summary(resource: str, links: Sequence[Link], intents: Sequence[Event]) -> str:
     last, root = links[0].event, links[-1].event
+    if _happened_by_itself(links):
+        return f"{resource}: {sentence(last)} ({_through(last)})"
     through = _through(root)
-    if intents and not _happened_by_itself(links):
+    if intents:
         intent = intents[0].data
         verb = intent["action"].replace("_", " ")
         ending = f", but {_error(last)}" if last.event_type in _TROUBLE else ""
@@ -218,7 +225,10 @@ def _error(last: Event) -> str:
 
 
 def _through(root: Event) -> str:
-    """Who began it, through which door, from which commit."""
+    """Who began it, through which door, from which commit; or who saw it, where it came from outside."""
     who = root.metadata.get("actor") or "somebody"
+    through = f"{who}, {root.metadata.get('source', 'cli')}"
+    if root.event_type in _SEEN or root.data.get("external"):
+        return f"seen by {through}"
     commit = root.metadata.get("commit") or root.data.get("commit")
-    return f"{who}, {root.metadata.get('source', 'cli')}" + (f", commit {commit[:12]}" if commit else "")
+    return through + (f", commit {commit[:12]}" if commit else "")

@@ -68,6 +68,7 @@ def test_what_happened_from_outside_is_the_answer_and_the_rest_its_background(lo
     story = only(why(log, "web"))
     assert types(story) == ["container_exited", *FIRST]
     assert story.summary.startswith("service/web/1: container web/1 exited with code 137; Fleet did not do it")
+    assert story.summary.endswith("(seen by fleet, cli)")
 
 
 def test_a_container_that_was_healed_leads_back_to_what_befell_the_one_before(log: Log) -> None:
@@ -76,7 +77,7 @@ def test_a_container_that_was_healed_leads_back_to_what_befell_the_one_before(lo
     log.create(log.decide("create_container", gone, text="it is gone and Fleet did not remove it"), container="c2")
     story = only(why(log, "web"))
     assert types(story) == ["container_started", "container_created", "action_intended", "container_vanished"]
-    assert "because it is gone and Fleet did not remove it (fleet, cli)" in story.summary
+    assert "because it is gone and Fleet did not remove it (seen by fleet, cli)" in story.summary
 
 
 def test_a_failure_that_nothing_put_right_comes_first(log: Log) -> None:
