@@ -87,7 +87,7 @@ def look(session: Session, options: PlanOptions = _ANYTHING, *, requests: Sequen
     reading = read_file(session, base, recorded.head)
     now = options.now_ms or now_ms()
     images = local_images(runtime, reading.desired)
-    observed = with_adopted(seeing.result(), recorded, runtime)
+    observed = with_unlisted(seeing.result(), recorded, runtime)
     options = replace(options, images=images, now_ms=now)
 
     events = observations(recorded, observed, now_ms=now)
@@ -135,12 +135,16 @@ def _image_ids(runtime: ContainerRuntime, references: Sequence[str]) -> dict[str
     return {reference: image_id for reference, image_id in asked if image_id}
 
 
-def with_adopted(observed: Observed, projected: Projected, runtime: ContainerRuntime) -> Observed:
-    """The look completed by containers that were adopted: they carry no labels, so the list does not show them."""
+def with_unlisted(observed: Observed, projected: Projected, runtime: ContainerRuntime) -> Observed:
+    """The look completed by containers that the log knows and the list does not show, each asked for by its id.
+
+    Adopted containers carry no labels, and an engine may leave out one that is just changing its state: only what is
+    not there when asked for is gone.
+    """
     seen = {container.container_id for container in observed.containers}
     more = []
     for container in projected.all_containers():
-        if container.adopted and container.state != "missing" and container.container_id not in seen:
+        if container.state != "missing" and container.container_id not in seen:
             try:
                 more.append(runtime.inspect(container.container_id).container)
             except NotFound:
