@@ -81,6 +81,18 @@ _POSITION = """CREATE TABLE projection_position (
 )"""
 
 
+_SNAPSHOTS = """CREATE TABLE snapshots (
+    id BLOB PRIMARY KEY,
+    stream_type TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    from_sequence INTEGER NOT NULL,
+    to_sequence INTEGER NOT NULL,
+    fold_version INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    UNIQUE (stream_type, stream_id, to_sequence)
+)"""
+
+
 def definitions(fold_version: int) -> str:
     """The SQL of everything that a new file has beside the log.
 
@@ -91,6 +103,7 @@ def definitions(fold_version: int) -> str:
         [
             _POSITION,
             f"INSERT INTO projection_position VALUES (1, 0, {fold_version:d})",
+            _SNAPSHOTS,
             *(table_definition(table_of(name)) for name in VIEWS),
             *(view_definition(name, fields) for name, fields in VIEWS.items()),
             "",
