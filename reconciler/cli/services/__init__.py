@@ -51,10 +51,11 @@ class ServiceVerbs(TyperGroup):
 
 
 def load_verb(name: str) -> Command:
-    """The command object of a verb; imports its module."""
-    module = _BY_NAME[name][0]
+    """The command object of a verb; imports its module, which may hold `SETTINGS` of how words are read."""
+    word = _BY_NAME[name][0]
+    module = importlib.import_module(f"reconciler.cli.services.{word}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name=name)(getattr(importlib.import_module(f"reconciler.cli.services.{module}"), module))
+    single.command(name=name, context_settings=getattr(module, "SETTINGS", None))(getattr(module, word))
     command: Command = typer.main.get_command(single)
     command.name = name
     return command

@@ -148,11 +148,24 @@ class Containers:
         return self.exec_code(session), printed
 
     def exec_stream(
-        self, container: str, command: tuple[str, ...]
+        self, container: str, command: tuple[str, ...], *, user: str = "", folder: str = ""
     ) -> tuple[str, Followed[tuple[Literal["stdout", "stderr"], bytes]]]:
-        """Run a command inside; the session's id, for `exec_code` afterwards, and its output as it comes."""
+        """Run a command inside; the session's id, for `exec_code` afterwards, and its output as it comes.
+
+        Args:
+            container: id or name.
+            command: the program and its arguments.
+            user: instead of the container's own.
+            folder: to run in, instead of the container's own.
+        """
         doing = f"run {command[0] if command else 'nothing'} in container {container}"
-        request = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
+        request = {
+            "Cmd": list(command),
+            "AttachStdout": True,
+            "AttachStderr": True,
+            **({"User": user} if user else {}),
+            **({"WorkingDir": folder} if folder else {}),
+        }
         made = self._client.made(f"/containers/{segment(container)}/exec", wire.Made, doing, body=request)
         body = {"Detach": False, "Tty": False}
         stream = self._client.stream("POST", f"/exec/{made.id}/start", doing, body=body)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.errors import FleetError, RuntimeUnreachable, ToolMissing
-from reconciler.runtime.podman.client import Client
+from reconciler.runtime.podman.client import LOOK_TIMEOUT, Client
 
 SYSTEM_SOCKET = "/run/podman/podman.sock"
 OLDEST = (4, 0)
@@ -36,7 +36,7 @@ class Place:
     origin: str
 
 
-def find_engine(environ: Mapping[str, str]) -> Client:
+def find_engine(environ: Mapping[str, str], *, look_timeout: float = LOOK_TIMEOUT) -> Client:
     """A client of this machine's Podman, started when there is a program but no socket.
 
     Raises:
@@ -45,12 +45,12 @@ def find_engine(environ: Mapping[str, str]) -> Client:
     """
     named = named_place(environ)
     if named is not None:
-        return connected(named)
+        return connected(named, look_timeout)
     problems: list[FleetError] = []
     for place in usual_places(environ):
         if os.path.exists(place.path):
             try:
-                return connected(place)
+                return connected(place, look_timeout)
             except RuntimeUnreachable as problem:
                 problems.append(problem)
     return _started(environ, problems)
@@ -87,13 +87,13 @@ def usual_places(environ: Mapping[str, str]) -> Iterator[Place]:
     yield Place(own_socket(), "Fleet's own Podman service")
 
 
-def connected(place: Place) -> Client:
+def connected(place: Place, look_timeout: float = LOOK_TIMEOUT) -> Client:
     """A client of a socket at which a Podman that is new enough answers.
 
     Raises:
         RuntimeUnreachable: nobody answers, or not a Podman, or one before version 4.
     """
-    client = Client(place.path)
+    client = Client(place.path, look_timeout=look_timeout)
     try:
         headers = client.ping()
         client.version = _wire_version(headers, place)
