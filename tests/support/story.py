@@ -44,7 +44,7 @@ class Story(ABC):
         accepted = self.record(
             "revision_accepted",
             "fleet/shop",
-            {"revision": revision, "digest": f"v1:{revision}", "document": {"name": "shop"}, **fields},
+            {"revision": revision, "digest": f"v1:{revision}", "document": {"name": "shop", "project": "p"}, **fields},
             commit=fields.get("commit", ""),
         )
         definition = {"name": "web", "image": image}
