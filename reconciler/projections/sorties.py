@@ -246,7 +246,9 @@ def _(event: Event, rows: Rows) -> None:
 def _(event: Event, rows: Rows) -> None:
     row = rows.get("reviews", event.data["review_id"])
     if row is not None:
-        rows.put("reviews", row["id"], stamped(event, {**row, "status": "abandoned", "completed_at": event.occurred_at}))
+        rows.put(
+            "reviews", row["id"], stamped(event, {**row, "status": "abandoned", "completed_at": event.occurred_at})
+        )
 
 
 def _lease(data: Row) -> Row | None:
