@@ -38,6 +38,9 @@ class Changed(NamedTuple):
     content: ContentKind = ""
 
 
+# A definition that the log lost, or that this release cannot read any more: where it differs cannot be said.
+UNKNOWN = Changed("replace", FieldChange("definition", "unknown", "as declared"))
+
 _Found = tuple[FieldChange, ContentKind]
 _Compare = Callable[[str, Any, Any], Iterator[_Found]]
 

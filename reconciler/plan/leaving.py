@@ -17,6 +17,7 @@ from reconciler.projections.projected import ProjectedContainer
 
 _GRACE_MS = 10_000
 _LEFT = Reason("removed_from_file", "its block has left the file")
+_STRANGER = Reason("removed_from_file", "neither the file nor the log knows its service")
 _PROTECTED = "has left the file and is protected: it stays until its block is back with `protect: false`"
 
 
@@ -50,7 +51,7 @@ def _leave(situation: Situation, draft: Draft, name: str, place: int) -> None:
             draft.keep(container_address(container), why)
             kept += 1
         else:
-            action = steps.remove(container, _LEFT, grace_ms)
+            action = steps.remove(container, _STRANGER if known is None else _LEFT, grace_ms)
             removals.append(draft.add(action, place=place, replica=container.replica))
     if known is None or kept:
         return
@@ -73,7 +74,7 @@ def in_reverse(situation: Situation, draft: Draft) -> None:
     ending: dict[str, list[str]] = {}
     for action in draft.of_type(StopContainer, RemoveContainer, ReplaceContainer):
         ending.setdefault(action.service, []).append(action.id)
-        if isinstance(action, StopContainer) or action.reason is _LEFT:
+        if isinstance(action, StopContainer) or action.reason.code == "removed_from_file":
             going.setdefault(action.service, []).append(action.id)
     if not going:
         return

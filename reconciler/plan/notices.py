@@ -60,8 +60,9 @@ def _data(spec: ServiceSpec) -> dict[str, Mount]:
 
 def _data_at_replacement(old: ServiceSpec, new: ServiceSpec, overlap: bool) -> Iterator[str]:
     before, after = _data(old), _data(new)
+    mounted = {(mount.target, mount.source) for mount in new.mounts}
     for target, mount in sorted(before.items()):
-        if target not in after or after[target].source != mount.source:
+        if (target, mount.source) not in mounted:
             yield f"no longer has {mount.kind} {mount.source} at {target}; what is in it stays there"
     kept = sorted(
         mount.source

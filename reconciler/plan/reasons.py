@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from reconciler.plan.fields import Changed, changes_of
+from reconciler.plan.fields import UNKNOWN, Changed, changes_of
 from reconciler.plan.model import FieldChange, Reason, ReasonCode
 
 Origin = Literal["file", "world", "person", "fleet"]
@@ -49,6 +49,8 @@ def origin_of(reason: Reason) -> Origin:
 
 def edited(changed: Sequence[Changed]) -> Reason:
     """A definition that differs from the one that was applied."""
+    if UNKNOWN in changed:
+        return Reason("definition_changed", "what it was made from is not known", changes_of(changed))
     contents = sorted({one.content for one in changed if one.content})
     if contents and all(one.content for one in changed):
         return Reason("content_changed", f"{listed(contents)} content changed", changes_of(changed))

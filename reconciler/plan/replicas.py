@@ -230,7 +230,11 @@ def _with_name(wanted: Wanted, container: ProjectedContainer, verdict: Verdict) 
         return verdict
     change = FieldChange("name", container.name, name)
     if "name" not in container.drift or wanted.renamed:
+        cut_short = container.name.startswith(f"{name}-") and not wanted.renamed
         reason = Reason("renamed", f"is called {name} now", (change,))
+        if cut_short:
+            # A replacement gives its new container a longer name until the old one has gone.
+            reason = Reason("duplicate", f"takes the name {name}: an apply was cut short before it could", (change,))
         return verdict._replace(actions=(steps.rename(wanted, container, reason), *verdict.actions))
     healed = _heal(wanted, container, "name", steps.rename(wanted, container, by_hand([change])))
     if healed.actions or verdict is _FINE:

@@ -84,7 +84,7 @@ class Names:
     def _nearest(self, address: str, name: str) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, self._replicas, n=1, cutoff=0.5)
+        near = get_close_matches(name, self._replicas, n=1)
         if near:
             return f"did you mean service/{near[0]}?"
         known = sorted(self._replicas)
@@ -152,6 +152,6 @@ def _known_tags(asked: Iterable[str], tags: Mapping[str, Sequence[str]]) -> None
         if tag not in known:
             from difflib import get_close_matches
 
-            near = get_close_matches(tag, known, n=1, cutoff=0.5)
+            near = get_close_matches(tag, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
             raise NotFound(f"no service has the tag {tag!r}", hint=hint)

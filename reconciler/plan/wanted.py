@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from reconciler.plan.fields import Changed, compare
-from reconciler.plan.model import FieldChange
+from reconciler.plan.fields import UNKNOWN, Changed, compare
 from reconciler.plan.situation import Situation
 from reconciler.projections.projected import ProjectedContainer, ProjectedService
 from reconciler.spec.desired import to_document
@@ -42,7 +41,7 @@ class Wanted:
     def _compare(self, known: ProjectedService) -> None:
         self.digest = definition_digest(self.spec)
         logged = self.situation.definition(known.digest)
-        self.changed = compare(logged, self.spec) if logged is not None else (UNREADABLE,)
+        self.changed = compare(logged, self.spec) if logged is not None else (UNKNOWN,)
 
     @property
     def image(self) -> str:
@@ -97,9 +96,5 @@ class Wanted:
             return self._shared
         made_from = self.situation.definition(digest)
         if made_from is None:
-            return (UNREADABLE,)
+            return (UNKNOWN,)
         return (*(one for one in compare(made_from, self.spec) if one.role == "replace"), *self._shared)
-
-
-# A definition that the log lost, or that this release cannot read: what a container was made from is unknown.
-UNREADABLE = Changed("replace", FieldChange("definition", "unknown", "as declared"))

@@ -127,7 +127,10 @@ def _(event: Event, rows: Rows) -> None:
 
 @folds("network_removed", "network_vanished")
 def _(event: Event, rows: Rows) -> None:
-    rows.delete("networks", event.data["network"])
+    row = rows.get("networks", event.data["network"])
+    # One that goes by another engine name now was made again under that before the old one went.
+    if row is not None and row["engine_name"] == event.data["engine_name"]:
+        rows.delete("networks", event.data["network"])
     settle(event, rows)
 
 

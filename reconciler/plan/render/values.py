@@ -33,7 +33,7 @@ def value_text(path: str, value: Any) -> str:
     """One value; what its field is called tells the unit."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return _number(path, value)
     if isinstance(value, str):
         return value if value and value == value.strip() and "\n" not in value else json.dumps(value)
@@ -44,11 +44,15 @@ def value_text(path: str, value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _number(path: str, value: int) -> str:
+def _number(path: str, value: int | float) -> str:
+    if path.startswith("resources.") and not value:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     if path.endswith("_ms"):
         return format_duration(value)
     if path.endswith(_SIZES):
-        return format_size(value) if value else "none"
+        return format_size(value)
     if path.endswith(".mode"):
         return f"{value:04o}"
     return str(value)
