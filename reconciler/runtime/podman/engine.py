@@ -63,7 +63,11 @@ class Podman(Containers, Objects, Images):
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
-        return wire.engine_info(self._client.look("/info", wire.Info, "ask Podman about itself"), self.socket)
+        return wire.engine_info(self.told(), self.socket)
+
+    def told(self) -> wire.Info:
+        """What the engine tells of itself and of its machine, for a closer look."""
+        return self._client.look("/info", wire.Info, "ask Podman about itself")
 
     def events(self, project: str, since: int | None = None) -> Iterator[ContainerEvent]:
         """The engine's event stream for this project's containers; it can be closed from any thread.

@@ -7,6 +7,7 @@ readable.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -159,33 +160,38 @@ class RawEvent(msgspec.Struct):
     time: int = 0
 
 
-class _OciRuntime(msgspec.Struct):
+class OciRuntime(msgspec.Struct):
     name: str = ""
 
 
-class _Socket(msgspec.Struct):
-    path: str = ""
-
-
-class _Security(msgspec.Struct):
+class Security(msgspec.Struct):
     rootless: bool = False
 
 
-class _Host(msgspec.Struct, rename="camel"):
+class Host(msgspec.Struct, rename="camel"):
     cgroup_version: str = ""
     network_backend: str = ""
-    oci_runtime: _OciRuntime = msgspec.field(default_factory=_OciRuntime)
-    security: _Security = msgspec.field(default_factory=_Security)
+    oci_runtime: OciRuntime = msgspec.field(default_factory=OciRuntime)
+    security: Security = msgspec.field(default_factory=Security)
 
 
-class _Version(msgspec.Struct, rename="pascal"):
+class EngineVersion(msgspec.Struct, rename="pascal"):
     version: str = ""
     api_version: str = msgspec.field(default="", name="APIVersion")
 
 
+class Storage(msgspec.Struct, rename="camel"):
+    graph_driver_name: str = ""
+    graph_root: str = "/"
+
+
 class Info(msgspec.Struct):
-    host: _Host
-    version: _Version
+    """What the engine tells of itself and of its machine."""
+
+    host: Host
+    version: EngineVersion
+    store: Storage = msgspec.field(default_factory=Storage)
+    registries: dict[str, Any] | None = None
 
 
 def observed(listed: Listed) -> ObservedContainer:
