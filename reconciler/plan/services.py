@@ -17,6 +17,7 @@ from reconciler.plan.model import (
     MoveService,
     Reason,
     ReplaceContainer,
+    StartContainer,
     StopContainer,
 )
 from reconciler.plan.naming import replica_address, service_address
@@ -232,7 +233,9 @@ def _standing(looked: Looked) -> Standing:
     why = next((verdict.why for verdict in looked.verdicts.values() if verdict.why), "no replicas are wanted")
     if any(isinstance(action, StopContainer) for action in actions):
         why = "stopped on request"
-    return Standing(tuple(action.id for action in actions if starts(action)), stays, why)
+    # One that goes on where it was paused runs again, too.
+    brings = tuple(action.id for action in actions if starts(action) or isinstance(action, StartContainer))
+    return Standing(brings, stays, why)
 
 
 def container_address(container: ProjectedContainer) -> str:
