@@ -1,0 +1,241 @@
+"""Moving a stretch of events from the table into a segment of the archive.
+
+The segment is written, put on the disk and read back, hash by hash, before anything relies on it. Then one transaction
+lists it, deletes its rows and records what was done. Whoever dies on the way leaves a file that no row lists: it is passed
+over by every reader and cleared away later.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.errors import Conflict, LogUnusable
+from reconciler.events.archive.layout import SegmentInfo
+from reconciler.events.archive.record import Record
+from reconciler.events.archive.segment import Segment
+from reconciler.events.archive.writer import write_segment
+from reconciler.events.envelope import Cause, NewEvent
+from reconciler.events.store.archive import Listed, listed_segments
+from reconciler.events.store.chain import START
+from reconciler.events.store.files import beside, move_into_place
+from reconciler.ops.records import RecordBroken, live_records
+from reconciler.ops.snapshots import SUFFIX, Snapshot, StreamPart, StreamStates, snapshots_in, write_snapshots
+from reconciler.projections.store import Store
+
+STREAM = "log"
+SEGMENT_EVENTS = 100_000
+
+_PARTIAL = ".partial"
+_STALE_AFTER_S = 3_600
+# Below this a segment is written anew together with what follows it, so that they do not become many small ones.
+_SMALL_SEGMENT = 25_000
+_STREAMS_AT_MOST = 1_000
+_STREAMS_ANYWAY, _EVENTS_PER_STREAM = 20, 20
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Events that are about to be moved.
+
+    Attributes:
+        before: the segment that is written anew with them; None where they begin one of their own.
+        after: the newest event that is in the archive already.
+        last: the last event to move.
+        parts: what of each stream is moved.
+    """
+
+    before: Listed | None
+    after: int
+    last: int
+    last_hash: bytes = b""
+    parts: dict[int, StreamPart] = field(default_factory=dict)
+
+    @property
+    def events(self) -> int:
+        """How many leave the table."""
+        return self.last - self.after
+
+    def note(self, record: Record, stream: int) -> None:
+        """Count one event that is moved."""
+        part = self.parts.get(stream)
+        if part is None:
+            part = self.parts[stream] = StreamPart(stream, record.stream_type, record.stream_id, record.sequence_number)
+        part.last, part.version, part.events = record.sequence_number, record.version, part.events + 1
+        self.last_hash = record.hash
+
+    def large_parts(self) -> list[StreamPart]:
+        """The streams that are worth a snapshot: none of a single event, and few enough that telling of them costs little."""
+        least = max(2, self.events // _STREAMS_AT_MOST)
+        large = sorted((part for part in self.parts.values() if part.events >= least), key=lambda part: -part.events)
+        return large[: max(_STREAMS_ANYWAY, self.events // _EVENTS_PER_STREAM)]
+
+
+class _Checked(NamedTuple):
+    """A segment that was read back."""
+
+    digest: bytes
+    size: int
+    snapshots: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was done: the segment, what it covers, how many events left the table and how many streams they were of."""
+
+    file: str
+    first: int
+    last: int
+    events: int
+    size: int
+    streams: int
+
+
+def next_stretch(connection: sqlite3.Connection, until: int) -> Stretch | None:
+    """The next events to move, at most a segment full; None when everything up to `until` has been."""
+    listed = listed_segments(connection)
+    archived = listed[-1].to_sequence if listed else 0
+    if until <= archived:
+        return None
+    newest = listed[-1] if listed else None
+    small = newest is not None and newest.to_sequence - newest.from_sequence + 1 < _SMALL_SEGMENT
+    return Stretch(newest if small else None, archived, min(until, archived + SEGMENT_EVENTS))
+
+
+def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: Progress) -> Moved:
+    """Move one stretch.
+
+    Args:
+        folder: the archive's, which the caller keeps others out of.
+        cause: names the event that asked for it.
+        progress: told the newest event that is in the new segment.
+
+    Raises:
+        LogUnusable: the disk is full or failed, or the events are damaged; nothing has changed.
+    """
+    first = stretch.before.from_sequence if stretch.before is not None else stretch.after + 1
+    path = folder / f"{first:012d}-{stretch.last:012d}.segment"
+    partial = beside(path, _PARTIAL)
+    now_ms = time.time_ns() // 1_000_000
+    with _nothing_left_behind(partial):
+        with store.reading() as connection:
+            previous = _hash_before(connection, first)
+            info = write_segment(partial, _records(connection, folder, stretch, progress), previous, now_ms=now_ms)
+        checked = _read_back(store, folder, partial, info, stretch)
+        write_snapshots(path, [*checked.snapshots, *_carried_over(folder, stretch, checked.snapshots)])
+        move_into_place(partial, path)
+    described = (info.first, info.last, info.from_time, info.to_time, info.newest_id)
+    row = Listed(path.name, *described, info.previous_hash, info.last_hash, checked.digest, checked.size, now_ms)
+    _enter(store, row, stretch, checked.snapshots, cause)
+    return Moved(path.name, first, stretch.last, stretch.events, checked.size, len(stretch.parts))
+
+
+def clear_away(connection: sqlite3.Connection, folder: Path) -> None:
+    """Delete files that no row lists: left by a crash, or written anew since and long enough ago that nobody reads them."""
+    listed = {one.file for one in listed_segments(connection)}
+    kept = listed | {f"{name}{SUFFIX}" for name in listed}
+    for path in folder.iterdir():
+        age = time.time() - path.stat().st_mtime
+        if path.name not in kept and (path.name.endswith(_PARTIAL) or age > _STALE_AFTER_S):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _nothing_left_behind(partial: Path) -> Iterator[None]:
+    partial.unlink(missing_ok=True)
+    try:
+        yield
+    except OSError as error:
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) else "the disk failed"
+        raise LogUnusable(
+            f"{what}: nothing was moved to the archive ({error.strerror})",
+            where=str(partial.parent),
+            hint="free some space and try again",
+        ) from error
+    except RecordBroken as error:
+        raise LogUnusable(f"{error}: nothing was moved", where=str(partial.parent), hint="fleet verify") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _hash_before(connection: sqlite3.Connection, first: int) -> bytes:
+    query = "SELECT last_hash FROM archive WHERE to_sequence = ?"
+    row = connection.execute(query, (first - 1,)).fetchone()
+    return bytes(row[0]) if row is not None else START
+
+
+def _records(connection: sqlite3.Connection, folder: Path, stretch: Stretch, progress: Progress) -> Iterator[Record]:
+    if stretch.before is not None:
+        with Segment(folder / stretch.before.file) as segment:
+            yield from segment.records()
+    for record, stream, _ in live_records(connection, stretch.after, stretch.last + 1):
+        stretch.note(record, stream)
+        if record.sequence_number % 1_000 == 0:
+            progress(record.sequence_number)
+        yield record
+
+
+def _read_back(store: Store, folder: Path, path: Path, info: SegmentInfo, stretch: Stretch) -> _Checked:
+    """Read a new segment from end to end.
+
+    Raises:
+        LogUnusable: it does not hold what the table holds.
+    """
+    with store.reading() as connection:
+        listed = listed_segments(connection)
+    states = StreamStates(store, folder, listed, stretch.large_parts())
+    with Segment(path) as segment:
+        for record in segment.records():
+            if record.sequence_number > stretch.after:
+                states.follow(record)
+        if segment.info != info or info.last != stretch.last or info.last_hash != stretch.last_hash:
+            raise LogUnusable("what was read back is not what was written", where=str(path), hint="fleet verify")
+        return _Checked(segment.digest(), segment.size, states.snapshots())
+
+
+def _carried_over(folder: Path, stretch: Stretch, fresh: Sequence[Snapshot]) -> Iterator[Snapshot]:
+    """Snapshots of the segment that is written anew, where there are no newer ones."""
+    if stretch.before is not None:
+        known = {one.stream for one in fresh if one.state is not None}
+        yield from (one for one in snapshots_in(folder / stretch.before.file) if one.stream not in known)
+
+
+def _enter(store: Store, row: Listed, stretch: Stretch, snapshots: Sequence[Snapshot], cause: Cause) -> None:
+    """List the segment, delete its rows and record it, in one transaction."""
+    events = [NewEvent("context_compacted", "system", STREAM, _compacted(one)) for one in snapshots]
+    with store.transaction() as transaction:
+        connection = transaction.connection
+        newest = connection.execute("SELECT max(to_sequence) FROM archive").fetchone()[0] or 0
+        if newest != stretch.after:
+            raise Conflict("somebody else has moved events to the archive meanwhile", hint="try again")
+        if stretch.before is not None:
+            connection.execute("DELETE FROM archive WHERE file = ?", (stretch.before.file,))
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO archive ({', '.join(Listed._fields)}) VALUES ({marks})", row)
+        connection.executemany(
+            "UPDATE streams SET archived_version = ? WHERE id = ?",
+            [(part.version, part.stream) for part in stretch.parts.values()],
+        )
+        connection.execute("DELETE FROM events WHERE sequence_number <= ?", (stretch.last,))
+        transaction.append(events, cause)
+
+
+def _compacted(snapshot: Snapshot) -> dict[str, object]:
+    stream_type, _, stream_id = snapshot.stream.partition("/")
+    return {
+        "stream_type": stream_type,
+        "stream_id": stream_id,
+        "from_sequence": snapshot.from_sequence,
+        "to_sequence": snapshot.to_sequence,
+        "events_compacted": snapshot.events,
+        "snapshot_id": snapshot.snapshot_id,
+    }
