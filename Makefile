@@ -14,7 +14,7 @@ ARGS ?=
 LINES := 45
 BRANCHES := 30
 
-.PHONY: help setup images demo clean-demo test check lint types imports schemas coverage unit integration e2e faults \
+.PHONY: help setup images demo clean-demo test check lint types imports schemas docs coverage unit integration e2e faults \
 	bench constraints wheel clean
 
 help: ## List what can be made
@@ -48,6 +48,9 @@ imports: setup ## The direction of imports
 
 schemas: setup ## The published schemas are those of the models
 	@$(PYTHON_BIN) -m reconciler.events.schemas --check
+
+docs: setup ## Write docs/commands.md from the commands
+	@$(PYTHON_BIN) scripts/write_commands.py
 
 coverage: images ## All tests but the benchmarks, with coverage of lines and branches
 	@rm -f .coverage .coverage.*

@@ -35,10 +35,13 @@ make_password() {
 }
 
 up() {
+    local image
     say "Images"
     provide_image "$web_image" docker.io/library/busybox:1.36 busybox
     provide_image "$postgres_image" docker.io/library/postgres:16 postgres
-    podman images --filter reference='localhost/fleet-demo-*' --format '  {{.Repository}}:{{.Tag}}  {{.Size}}'
+    for image in "$web_image" "$postgres_image"; do
+        printf '  %s  %s\n' "$image" "$(podman image inspect --format '{{.Id}}' "$image" | cut -c1-12)"
+    done
     make_password
     say "fleet apply"
     "$fleet" apply --yes
@@ -82,7 +85,8 @@ print(project_hash(Path(".")), project_data_dir(Path(".")))')
     podman network ls --quiet "${mine[@]}" | each podman network rm
     podman secret ls --format '{{.Name}}' | { grep "^fleet-$project-" || true; } | each podman secret rm
     for image in "$web_image" "$postgres_image"; do
-        podman image exists "$image" && podman rmi "$image" >/dev/null
+        # Another fleet may stand on the same image; then only the name goes.
+        podman rmi "$image" >/dev/null 2>&1 || podman untag "$image" 2>/dev/null || true
     done
     rm -rf "$data" .demo
     echo "the demo is gone: containers, volume, network, secrets, images, and $data"

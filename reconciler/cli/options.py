@@ -119,6 +119,11 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
 )
 
 
+def shared_option_names() -> frozenset[str]:
+    """Names of the parameters that `about_project` adds."""
+    return frozenset(name for name, _, _ in _SHARED)
+
+
 def about_project(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the shared options; its first parameter `project` receives what they add up to."""
     own = inspect.signature(command, eval_str=True)
