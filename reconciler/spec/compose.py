@@ -17,6 +17,8 @@ from reconciler.spec.tree import UNUSABLE, Entry, Mapping, Node, Scalar, Sequenc
 MAX_DEPTH = 64
 MAX_NODES = 250_000
 
+_SHOWN_DEPTH = 8
+
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _COLLECTION_TAGS = {
     Mapping: frozenset({"!", "tag:yaml.org,2002:map"}),
@@ -32,10 +34,11 @@ class _Stop(Exception):
 class _Open:
     """A collection whose end has not been seen yet."""
 
-    __slots__ = ("anchor", "before", "key", "merges", "node")
+    __slots__ = ("anchor", "before", "key", "merges", "node", "refused")
 
-    def __init__(self, node: Mapping | Sequence, anchor: str | None, before: int) -> None:
+    def __init__(self, node: Mapping | Sequence, anchor: str | None, before: int, refused: bool) -> None:
         self.node = node
+        self.refused = refused
         self.anchor = anchor
         self.before = before
         self.key: Scalar | None = None
@@ -53,12 +56,12 @@ class _Composer:
 
     def path(self) -> str:
         path = ""
-        for level in self.stack:
+        for level in self.stack[:_SHOWN_DEPTH]:
             if isinstance(level.node, Sequence):
                 path = child(path, len(level.node.items))
             elif level.key is not None:
                 path = child(path, level.key.text)
-        return path
+        return path if len(self.stack) <= _SHOWN_DEPTH else f"{path}…"
 
     def wrong(self, line: int, column: int, message: str, hint: str = "") -> None:
         self.problems.add(Problem(self.source.shown, line, column, self.path(), message, hint))
@@ -93,7 +96,8 @@ class _Composer:
         tag = event.tag
         if tag is not None and tag not in _TEXT_TAGS:
             self.refuse_tag(line, column, tag)
-        if tag is None and event.implicit[0]:
+            node = Scalar(self.source, line, column, text, UNUSABLE)
+        elif tag is None and event.implicit[0]:
             node = Scalar(self.source, line, column, text, plain_value(text), True)
         else:
             node = Scalar(self.source, line, column, text, text)
@@ -104,7 +108,8 @@ class _Composer:
 
     def open(self, event: Any, node: Mapping | Sequence) -> None:
         tag = event.tag
-        if tag is not None and tag not in _COLLECTION_TAGS[type(node)]:
+        refused = tag is not None and tag not in _COLLECTION_TAGS[type(node)]
+        if refused:
             self.refuse_tag(node.line, node.column, tag)
         if len(self.stack) >= MAX_DEPTH:
             self.wrong(node.line, node.column, f"values are nested more than {MAX_DEPTH} deep")
@@ -112,14 +117,15 @@ class _Composer:
         self.grow(1, node.line, node.column)
         if event.anchor is not None:
             self.anchors[event.anchor] = (None, 0)
-        self.stack.append(_Open(node, event.anchor, self.count - 1))
+        self.stack.append(_Open(node, event.anchor, self.count - 1, refused))
 
     def close(self) -> None:
         level = self.stack.pop()
-        node = level.node
-        if isinstance(node, Mapping):
-            for key, merged in level.merges:
-                self.merge(node, key, merged)
+        node: Node = level.node
+        for key, merged in level.merges:
+            self.merge(level.node, key, merged)
+        if level.refused:
+            node = Scalar(self.source, node.line, node.column, "", UNUSABLE)
         if level.anchor is not None:
             self.anchors[level.anchor] = (node, self.count - level.before)
         self.place(node)
@@ -191,8 +197,9 @@ class _Composer:
         hint = f"the first is at {first.source.shown}:{first.line}:{first.column}"
         self.problems.add(Problem(self.source.shown, key.line, key.column, path, message, hint))
 
-    def merge(self, into: Mapping, key: Scalar, merged: Node) -> None:
+    def merge(self, into: Mapping | Sequence, key: Scalar, merged: Node) -> None:
         """Take over the keys of merged mappings that are not given here; of several the first one counts."""
+        assert isinstance(into, Mapping)
         for node in merged.items if isinstance(merged, Sequence) else [merged]:
             if not isinstance(node, Mapping):
                 self.wrong(key.line, key.column, f"<< merges mappings, and this is {kind_of(node)}")

@@ -66,8 +66,8 @@ def _read(path: Path, work: _Gathering) -> Mapping | None:
         source = read_source(path)
     except Unreadable as error:
         work.inputs.file(path, "")
-        message = f"{path.name} {error}" if error.line == 0 else f"the file {error}"
-        work.problems.add(Problem(shown_path(path), error.line, error.column, "", message, _missing_hint(path, work)))
+        hint = _missing_hint(path, work)
+        work.problems.add(Problem(shown_path(path), error.line, error.column, "", f"the file {error}", hint))
         work.problems.incomplete = True
         return None
     work.inputs.file(path, source.digest)

@@ -6,7 +6,6 @@ does for nothing at all: the field then keeps its default, and everything else o
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -155,7 +154,7 @@ def whole(minimum: int = 0, maximum: int = MAX_WHOLE) -> Reader[int]:
         if found is None:
             return None
         if not isinstance(found.value, int) or isinstance(found.value, bool):
-            digits = isinstance(found.value, str) and found.value.isdecimal()
+            digits = isinstance(found.value, str) and found.value.isdecimal() and not found.plain
             hint = "write it without quotes" if digits else ""
             reading.wrong(node, path, f"this is {kind_of(node)} where a whole number is wanted", hint)
             return None
@@ -175,11 +174,11 @@ def number(minimum: float = 0.0, maximum: float = 1e12) -> Reader[float]:
         found = scalar(node, path, reading, "a number")
         if found is None:
             return None
-        if not isinstance(found.value, int | float) or isinstance(found.value, bool) or not math.isfinite(found.value):
+        if not isinstance(found.value, int | float) or isinstance(found.value, bool):
             reading.wrong(node, path, f"this is {kind_of(node)} where a number is wanted")
             return None
         if not minimum <= found.value <= maximum:
-            limits = f"at least {minimum:g}" if found.value < minimum else f"at most {maximum:g}"
+            limits = f"at most {maximum:g}" if found.value > maximum else f"at least {minimum:g}"
             reading.wrong(node, path, f"{found.text} is out of range: it must be {limits}")
             return None
         return float(found.value)

@@ -72,19 +72,26 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         raise Unreadable("is not there") from None
     except (OSError, ValueError) as error:
         raise Unreadable(_in_words(error)) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise Unreadable(f"is {kind_of(found.st_mode)}, not a file")
-        if found.st_size > limit:
-            raise Unreadable(f"is larger than {limit} bytes")
-        try:
-            data = file.read(limit + 1)
-        except OSError as error:
-            raise Unreadable(_in_words(error)) from None
-    if len(data) > limit:
-        raise Unreadable(f"is larger than {limit} bytes")
+        data = b"" if found.st_size > limit else _read_all(descriptor, limit + 1)
+    except OSError as error:
+        raise Unreadable(_in_words(error)) from None
+    finally:
+        os.close(descriptor)
+    if found.st_size > limit or len(data) > limit:
+        raise Unreadable(f"is larger than {limit:,} bytes")
     return data
+
+
+def _read_all(descriptor: int, most: int) -> bytes:
+    parts = []
+    while most > 0 and (part := os.read(descriptor, most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def kind_of(mode: int) -> str:

@@ -6,11 +6,10 @@ from reconciler.spec.checks.allowances import check_allowances
 from reconciler.spec.checks.cycles import check_cycles
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.checks.engine_names import check_engine_names
+from reconciler.spec.checks.host_ports import check_host_ports
 from reconciler.spec.checks.references import check_dependencies, check_references
 from reconciler.spec.checks.work import check_work
 from reconciler.spec.reading import Reading
-from reconciler.spec.shape.ports import check_host_ports
-from reconciler.spec.tree import Entry
 
 __all__ = ["Draft", "check_fleet"]
 
@@ -28,13 +27,6 @@ def check_fleet(draft: Draft, reading: Reading) -> None:
         lambda name, other: (active[name].at("depends_on", other), f"{active[name].path}.depends_on"),
         reading,
     )
-    places = {name: service.at("ports") for name, service in active.items()}
-    check_host_ports(
-        {
-            name: (service.spec.ports, service.spec.replicas, at.value if isinstance(at, Entry) else at)
-            for (name, service), at in zip(active.items(), places.values(), strict=True)
-        },
-        reading,
-    )
+    check_host_ports(draft, reading)
     check_engine_names(draft, reading)
     check_work(draft, reading)

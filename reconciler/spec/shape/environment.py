@@ -10,7 +10,7 @@ from reconciler.spec.contents import values_digest
 from reconciler.spec.desired import EnvFile, SecretUse, make
 from reconciler.spec.env_files import read_env_file
 from reconciler.spec.reading import Field, Reader, Reading, T, any_text, fields_of, filled_text, list_of, require
-from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted
+from reconciler.spec.tree import Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of, quoted
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?")
@@ -57,8 +57,8 @@ def table_of(
         bare: whether a list item without a separator stands for a name with an empty value.
     """
 
-    def pairs(node: Sequence, path: str, reading: Reading) -> list[tuple[str, Node, str]]:
-        found: list[tuple[str, Node, str]] = []
+    def pairs(node: Sequence, path: str, reading: Reading) -> list[tuple[str, Placed, Node, str]]:
+        found: list[tuple[str, Placed, Node, str]] = []
         for index, item in enumerate(node.items):
             below = child(path, index)
             written = any_text(item, below, reading)
@@ -70,25 +70,25 @@ def table_of(
                 reading.wrong(item, below, f"{quoted(written)} is not {shown}")
                 continue
             name, value = (written, "") if at < 0 else (written[:at], written[at + 1 :])
-            found.append((name, Scalar(item.source, item.line, item.column, value, value), below))
+            found.append((name, item, Scalar(item.source, item.line, item.column, value, value), below))
         return found
 
     def reader(node: Node, path: str, reading: Reading) -> dict[str, T] | None:
         if isinstance(node, Sequence):
             listed = pairs(node, path, reading)
         elif isinstance(node, Mapping):
-            listed = [(name, entry.value, child(path, name)) for name, entry in node.entries.items()]
+            listed = [(name, entry, entry.value, child(path, name)) for name, entry in node.entries.items()]
         else:
             if not (isinstance(node, Scalar) and not isinstance(node.value, str | int | float | bool | None)):
                 reading.wrong(node, path, f"this is {kind_of(node)} where a mapping is wanted")
             return None
         values: dict[str, T] = {}
-        for name, inner, below in listed:
+        for name, at, inner, below in listed:
             if not name_form.fullmatch(name):
-                reading.wrong(inner, below, f"{quoted(name)} is not {what}")
+                reading.wrong(at, below, f"{quoted(name)} is not {what}")
                 continue
             if name in values:
-                reading.wrong(inner, below, f"{quoted(name)} is given twice")
+                reading.wrong(at, below, f"{quoted(name)} is given twice")
                 continue
             value = read(inner, below, reading)
             if value is not None:

@@ -19,6 +19,7 @@ from reconciler.spec.reading import (
     list_of,
     mapping,
     number,
+    require,
     scalar,
     size,
     text,
@@ -219,7 +220,7 @@ def _ulimit(name: str, node: Node, path: str, reading: Reading) -> Ulimit | None
         value = _LIMIT(node, path, reading)
         return None if value is None else make(Ulimit, name=name, soft=value, hard=value)
     values = fields_of(node, path, reading, ULIMIT_FIELDS)
-    if values is None or not values:
+    if values is None or not (values or require(node, path, reading, "soft")):
         return None
     soft = values.get("soft", values.get("hard", 0))
     hard = values.get("hard", soft)

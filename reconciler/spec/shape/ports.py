@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.spec.desired import PortMapping, make
 from reconciler.spec.reading import Field, Reading, choice, fields_of, list_of, require, text, whole
-from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar, kind_of, quoted
 
 MAX_PORT = 65_535
 MOST_PORTS = 1_000
@@ -32,16 +32,16 @@ def host_address(written: str) -> str:
     return "" if address == ipaddress.IPv4Address(0) else str(address)
 
 
-def ports(node: Node, path: str, reading: Reading) -> tuple[PortMapping, ...] | None:
-    """All ports of a service, sorted, since their order means nothing."""
+def published_ports(node: Node, path: str, reading: Reading) -> list[tuple[PortMapping, Node, str]] | None:
+    """All ports of a service, each with its node and path, for the checks that need the whole file."""
     found = list_of(_port, single=True)(node, path, reading)
     if found is None:
         return None
-    every = [mapping for several in found for mapping in several]
+    every = [one for several in found for one in several]
     if len(every) > MOST_PORTS:
         reading.wrong(node, path, f"these are {len(every)} ports; more than {MOST_PORTS} cannot be published")
         return None
-    return tuple(sorted(every, key=port_order))
+    return every
 
 
 def port_order(port: PortMapping) -> tuple[int, int, str, str]:
@@ -49,9 +49,12 @@ def port_order(port: PortMapping) -> tuple[int, int, str, str]:
     return port.container_port, port.host_port, port.host_ip, port.protocol
 
 
-def _port(node: Node, path: str, reading: Reading) -> list[PortMapping] | None:
-    if isinstance(node, Mapping):
-        return _long(node, path, reading)
+def _port(node: Node, path: str, reading: Reading) -> list[tuple[PortMapping, Node, str]] | None:
+    found = _long(node, path, reading) if isinstance(node, Mapping) else _short(node, path, reading)
+    return None if found is None else [(mapping, node, path) for mapping in found]
+
+
+def _short(node: Node, path: str, reading: Reading) -> list[PortMapping] | None:
     if isinstance(node, Scalar) and isinstance(node.value, float):
         reading.wrong(node, path, f"this is {kind_of(node)} where a port is wanted", _EXAMPLES)
         return None
@@ -138,39 +141,3 @@ def _long(node: Mapping, path: str, reading: Reading) -> list[PortMapping] | Non
     if values is None or not require(node, path, reading, "target") or "container_port" not in values:
         return None
     return [make(PortMapping, **values)]
-
-
-def check_host_ports(services: dict[str, tuple[tuple[PortMapping, ...], int, Node]], reading: Reading) -> None:
-    """Report host ports that two services, or two replicas of one, would want at once.
-
-    Args:
-        services: by name, the ports, the number of replicas, and the node that holds the ports.
-        reading: where to report.
-    """
-    taken: dict[tuple[int, str], list[tuple[str, str, Node]]] = {}
-    for name, (mappings, replicas, node) in services.items():
-        path = f"{child('services', name)}.ports"
-        for port in mappings:
-            if not port.host_port:
-                continue
-            if replicas > 1:
-                reading.wrong(
-                    node,
-                    path,
-                    f"the host port {port.host_port} cannot be given to {replicas} replicas",
-                    f'leave it to the engine: "{port.container_port}"',
-                )
-                continue
-            others = taken.setdefault((port.host_port, port.protocol), [])
-            for host_ip, other, place in others:
-                if _overlap(host_ip, port.host_ip):
-                    where = f"{place.source.shown}:{place.line}:{place.column}"
-                    whose = "this service already" if other == name else f"{other} already, at {where}"
-                    reading.wrong(node, path, f"the host port {port.host_port}/{port.protocol} is taken by {whose}")
-                    break
-            others.append((port.host_ip, name, node))
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two addresses would meet on one port; `::` listens on every IPv4 address as well."""
-    return one == other or "" in (one, other) or "::" in (one, other)

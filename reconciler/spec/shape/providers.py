@@ -12,7 +12,7 @@ from reconciler.spec.desired import Mount, PortMapping, SecretUse, make
 from reconciler.spec.reading import Field, Reading, matching, whole
 from reconciler.spec.shape.environment import secret_use
 from reconciler.spec.shape.names import NAME
-from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of
+from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of, quoted
 
 PROVIDERS = ("postgres",)
 
@@ -37,11 +37,10 @@ def _password(node: Node, path: str, reading: Reading) -> SecretUse | None:
 
 _identifier = matching(NAME, "a name that PostgreSQL takes", "letters, digits, _ and -")
 
-# Keys that only a provider knows.
+# Keys that only a provider knows; `user` is the database's user there and the container's everywhere else.
 PROVIDER_FIELDS = {
     "port": Field("provider_port", whole(0, 65_535)),
     "password": Field("provider_password", _password),
-    "user": Field("provider_user", _identifier),
     "database": Field("provider_database", _identifier),
 }
 
@@ -55,8 +54,10 @@ def apply_postgres(values: dict[str, Any], node: Mapping, path: str, reading: Re
         path: its path.
         reading: where to report.
     """
-    own = {name: values.pop(name, None) for name in [field.attribute for field in PROVIDER_FIELDS.values()]}
-    database_user = own["provider_user"] or POSTGRES_USER
+    own = {name: values.pop(name, None) for name in ("user", *(field.attribute for field in PROVIDER_FIELDS.values()))}
+    database_user = own["user"] or POSTGRES_USER
+    if not NAME.fullmatch(database_user):
+        reading.wrong(node.entries["user"].value, child(path, "user"), f"{quoted(database_user)} is no PostgreSQL user")
     if "port" in node.entries and "ports" in node.entries:
         reading.wrong(node.entries["port"], child(path, "port"), "port and ports say the same thing; write one of them")
     port = POSTGRES_PORT if own["provider_port"] is None else own["provider_port"]
@@ -67,7 +68,7 @@ def apply_postgres(values: dict[str, Any], node: Mapping, path: str, reading: Re
     template = {
         "image": POSTGRES_IMAGE,
         "container_name": POSTGRES_CONTAINER,
-        "ports": (published,),
+        "ports": [(published, node.entries.get("port", node), child(path, "port"))],
     }
     merged = {**template, **values}
     if "build" in values and "image" not in values:
@@ -82,8 +83,8 @@ def _environment(
     own: dict[str, Any], given: dict[str, Any], node: Mapping, path: str, reading: Reading
 ) -> dict[str, str | SecretUse]:
     merged: dict[str, str | SecretUse] = {}
-    if own["provider_user"]:
-        merged["POSTGRES_USER"] = own["provider_user"]
+    if own["user"]:
+        merged["POSTGRES_USER"] = own["user"]
     if own["provider_database"]:
         merged["POSTGRES_DB"] = own["provider_database"]
     if own["provider_password"]:

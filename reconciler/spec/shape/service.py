@@ -40,7 +40,7 @@ from reconciler.spec.shape.lifecycle import (
 from reconciler.spec.shape.mounts import target, tmpfs, volumes
 from reconciler.spec.shape.names import NAME, NAME_RULE, place_below
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, engine_name, host_name, network_uses
-from reconciler.spec.shape.ports import host_address, ports
+from reconciler.spec.shape.ports import host_address, port_order, published_ports
 from reconciler.spec.shape.providers import PROVIDER_FIELDS, PROVIDERS, apply_postgres
 from reconciler.spec.tree import Entry, Mapping, Node, child, quoted
 
@@ -134,7 +134,7 @@ SERVICE_FIELDS = {
     "entrypoint": Field("entrypoint", words),
     "environment": Field("environment", environment),
     "env_file": Field("env_files", env_files),
-    "ports": Field("ports", ports),
+    "ports": Field("ports", published_ports),
     "volumes": Field("mounts", volumes),
     "tmpfs": Field("tmpfs", tmpfs),
     "networks": Field("networks", network_uses),
@@ -200,7 +200,7 @@ COMPOSE_WORDS = {
 
 
 class Placed(NamedTuple):
-    """A mount, config or secret file with its place in the file."""
+    """A mount, config, secret file or port with its place in the file."""
 
     what: str
     value: Any
@@ -215,6 +215,7 @@ class ServiceDraft:
     Attributes:
         active: whether one of its profiles is active, or it has none.
         placed: what is put into the container's file system.
+        ports: the published ports.
     """
 
     name: str
@@ -223,6 +224,7 @@ class ServiceDraft:
     spec: ServiceSpec
     active: bool
     placed: list[Placed]
+    ports: list[Placed]
 
     def at(self, *keys: str) -> Node | Entry:
         """The place of a key inside the service; of the nearest one above it where it is not in the file."""
@@ -251,10 +253,12 @@ def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles:
     if "healthcheck" in values:
         below = child(path, "healthcheck")
         values["healthcheck"] = make_healthcheck(values["healthcheck"], _below(node, "healthcheck"), below, reading)
+    ports = [Placed("a port", *one) for one in values.pop("ports", ())]
+    values["ports"] = tuple(sorted({port.value for port in ports}, key=port_order))
     placed = _set_placed(values)
     if not values.get("networks") and not values.get("network_mode"):
         values["networks"] = (make(NetworkUse, network=DEFAULT_NETWORK),)
-    draft = ServiceDraft(name, path, entry, make(ServiceSpec, name=name, **values), active, placed)
+    draft = ServiceDraft(name, path, entry, make(ServiceSpec, name=name, **values), active, placed, ports)
     _check_networking(draft, reading)
     _check_targets(draft, reading)
     _check_update(draft, reading)
@@ -362,4 +366,4 @@ def _check_update(draft: ServiceDraft, reading: Reading) -> None:
     if spec.update.order == "start-first" and (fixed or spec.network_mode == "host"):
         why = f"the host port {fixed[0].host_port}" if fixed else "the host's network"
         message = f"start-first is not possible while {why} is in use, so the old container stops first"
-        reading.warn(draft.at("update", "order"), child(draft.path, "update.order"), message)
+        reading.warn(draft.at("update", "order"), f"{draft.path}.update.order", message)
