@@ -54,6 +54,9 @@ def remove_unused_secrets(means: Means, projected: Projected) -> None:
 
     One that cannot be removed stays until the next apply that changes a container.
     """
+    documents = [*means.projected.definitions.values(), *projected.definitions.values()]
+    if not means.desired.secrets and not any("secret_digests" in document for document in documents):
+        return
     used = set()
     for container in projected.all_containers():
         document = projected.definitions.get(container.digest)

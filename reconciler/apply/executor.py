@@ -40,8 +40,6 @@ from reconciler.plan.model import (
     MoveService,
     Plan,
     PullImage,
-    RemoveContainer,
-    ReplaceContainer,
 )
 from reconciler.runtime.model import ContainerRuntime
 from reconciler.spec.desired import Desired
@@ -137,7 +135,6 @@ class _Walk:
         self._obstacles: dict[str, str] = {}
         self._opened: set[GateKey] = set()
         self._touched: dict[str, None] = {}
-        self._took_away = False
         self._failures: list[Failure] = []
         self._done = 0
         self._complete = False
@@ -311,7 +308,6 @@ class _Walk:
             self._causes.learn(f"image/{action.image}", outcomes[-1])
         if isinstance(action, Bringing):
             self._touched[action.service] = None
-        self._took_away |= isinstance(action, ReplaceContainer | RemoveContainer)
 
     def _succeed(self, action: AnyAction, seconds: float) -> None:
         self._done += 1
@@ -387,7 +383,7 @@ class _Walk:
         fatal = self._fatal
         if fatal is not None and not isinstance(fatal, RuntimeUnreachable):
             raise fatal
-        if self._took_away and fatal is None:
+        if fatal is None:
             remove_unused_secrets(self._means, self._store.projected())
         result = self._result()
         data = {

@@ -92,6 +92,7 @@ class Means:
         self._objects: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._images: dict[str, str] = {}
+        self._recorded = {container.container_id: container for container in projected.all_containers()}
         self._running: dict[tuple[str, int], Running] = {
             (container.service, container.replica): Running(container.container_id, container.digest, container.name)
             for container in projected.all_containers()
@@ -116,10 +117,7 @@ class Means:
 
     def recorded(self, container_id: str) -> ProjectedContainer | None:
         """What the log said of a container when the apply began."""
-        for container in self.projected.all_containers():
-            if container.container_id == container_id:
-                return container
-        return None
+        return self._recorded.get(container_id)
 
     def secret(self, name: str) -> bytes:
         """A secret's value, fetched at most once.

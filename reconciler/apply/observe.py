@@ -127,6 +127,10 @@ class _Look:
             return
         if seen.state in ("unknown", "removing"):
             return
+        if known.state == "missing":
+            # It was taken for gone and is not: to the log it is a container that appears.
+            yield from self.found(seen)
+            return
         yield from self._renamed(known, seen)
         match seen.state:
             case "running":
@@ -211,7 +215,7 @@ class _Look:
             yield replace(self._event(known, "container_health_changed", change), causation_id=cause)
 
     def _exited(self, known: ProjectedContainer, seen: ObservedContainer) -> Iterator[NewEvent]:
-        if known.state in ("exited", "missing") and seen.exited_at * 1000 <= known.changed_at:
+        if known.state == "exited" and seen.exited_at * 1000 <= known.changed_at:
             return
         intent = self._intent(known, _STOPPING)
         container = {"service": known.service, "replica": known.replica, "container_id": known.container_id}

@@ -139,8 +139,8 @@ def _back_to(
     new = Replica(action.service, action.replica, created.data["container_id"])
     state = means.runtime.inspect(new.container_id).container.state
     outcomes = take_away(means, intent, new, running=state in ("running", "paused"), grace_ms=action.grace_ms)
-    if old.there and old.running:
-        if action.order == "stop-first":
+    if old.there:
+        if action.order == "stop-first" or not old.running:
             means.runtime.start(old.replica.container_id)
             outcomes.append(intent.outcome("container_started", old.replica.data(intent)))
         running = Running(old.replica.container_id, action.old_digest, action.old_name, now_ms())

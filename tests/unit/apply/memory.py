@@ -32,6 +32,8 @@ from reconciler.spec.roles import digest_of
 from tests.support.simulated import IMAGE, SimulatedRuntime
 
 PROJECT = "0123456789ab"
+_EVERYTHING = PlanOptions()
+_ALL_EVENTS = EventQuery()
 _CAUSE = Cause("ada", "cli")
 
 
@@ -83,7 +85,7 @@ class MemoryLog:
     def projected(self) -> Projected:
         return project(self.rows, sequence=len(self.recorded))
 
-    def events(self, query: EventQuery = EventQuery()) -> Iterator[Event]:
+    def events(self, query: EventQuery = _ALL_EVENTS) -> Iterator[Event]:
         found = [
             event
             for event in (reversed(self.recorded) if query.newest_first else self.recorded)
@@ -141,7 +143,7 @@ class Fleet:
         """From now on these services are declared, and only these."""
         self.desired = replace(self.desired, services={one.name: one for one in services}, **more)
 
-    def look(self, options: PlanOptions = PlanOptions()) -> tuple[list[NewEvent], Desired, Plan]:
+    def look(self, options: PlanOptions = _EVERYTHING) -> tuple[list[NewEvent], Desired, Plan]:
         """What is new in the world, and the plan."""
         recorded = self.log.projected()
         observed = with_unlisted(self.runtime.observe(PROJECT), recorded, self.runtime)
@@ -149,14 +151,22 @@ class Fleet:
         rows = folded(self.log.rows, events, len(self.log.recorded))
         projected = project(rows, sequence=len(self.log.recorded))
         desired, _ = hold_back(self.desired, projected)
-        images = {one.image: self.runtime.images[one.image] for one in desired.services.values() if one.image in self.runtime.images}
-        return events, desired, diff(desired, projected, replace(options, images=images, now_ms=self.runtime.now * 1000))
+        images = {
+            one.image: self.runtime.images[one.image]
+            for one in desired.services.values()
+            if one.image in self.runtime.images
+        }
+        return (
+            events,
+            desired,
+            diff(desired, projected, replace(options, images=images, now_ms=self.runtime.now * 1000)),
+        )
 
-    def plan(self, options: PlanOptions = PlanOptions()) -> list[str]:
+    def plan(self, options: PlanOptions = _EVERYTHING) -> list[str]:
         """The ids of what would be done."""
         return [action.id for action in self.look(options)[2].actions]
 
-    def apply(self, options: PlanOptions = PlanOptions(), **how: Any) -> ApplyResult:
+    def apply(self, options: PlanOptions = _EVERYTHING, **how: Any) -> ApplyResult:
         """One cycle: look, record, carry out."""
         events, desired, plan = self.look(options)
         revision = self._revision(events)

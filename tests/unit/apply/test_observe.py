@@ -65,6 +65,11 @@ def test_a_container_that_is_known_to_be_gone_is_no_news() -> None:
     assert look(log(known(state="missing"))) == []
 
 
+def test_a_container_that_was_taken_for_gone_and_is_not() -> None:
+    told = look(log(known(state="missing")), seen())
+    assert told == [FOUND.removesuffix(" <- intent").format(state="running")]
+
+
 def test_a_container_that_somebody_started() -> None:
     assert look(log(known(state="exited")), seen()) == ["container_started web external=True"]
 
