@@ -6,7 +6,7 @@ at a time, when something is about to be appended or a person asks what a type m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +15,6 @@ from reconciler.errors import FleetError
 from reconciler.events.envelope import StreamType
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from reconciler.events.models.base import EventModel
 
 _FAMILIES = "reconciler.events.models"
@@ -179,6 +177,23 @@ def model_of(event_type: str) -> type[EventModel]:
     return model
 
 
+class _Check(NamedTuple):
+    """How data of a type is validated and made ready for JSON; without the detours that a model's own methods take."""
+
+    version: int
+    validate: Callable[[Mapping[str, Any]], EventModel]
+    to_json_ready: Callable[..., dict[str, Any]]
+
+
+@cache
+def _check_of(event_type: str) -> _Check:
+    model = model_of(event_type)
+    model.model_rebuild()
+    return _Check(
+        entry(event_type).version, model.__pydantic_validator__.validate_python, model.__pydantic_serializer__.to_python
+    )
+
+
 def validate(event_type: str, data: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     """Check data against its model; the schema version and the JSON-ready data to store.
 
@@ -189,20 +204,19 @@ def validate(event_type: str, data: Mapping[str, Any]) -> tuple[int, dict[str, A
         UnknownEventType: when the type is not registered.
         EventInvalid: when a field is missing, unknown or of the wrong type.
     """
-    from pydantic import ValidationError
-    from pydantic_core import PydanticSerializationError
-
-    model = model_of(event_type)
+    version, check, to_json_ready = _check_of(event_type)
     try:
-        value = model.model_validate(data)
-        return entry(event_type).version, value.model_dump(mode="json", exclude_none=True)
-    except ValidationError as error:
+        return version, to_json_ready(check(data), mode="json", exclude_none=True)
+    except ValueError as error:
         raise EventInvalid(event_type, tuple(_sentences(error))) from None
-    except PydanticSerializationError as error:
-        raise EventInvalid(event_type, (f"holds something that JSON cannot: {error}",)) from None
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
+def _sentences(error: ValueError) -> Iterator[str]:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        yield f"holds something that JSON cannot: {error}"
+        return
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in problem["loc"])
         yield f"{place}: {problem['msg']}" if place else problem["msg"]

@@ -112,6 +112,7 @@ class Store:
         self._readers = Readers(path, pragmas)
         self._reader = Reader(self._readers)
         self._appended = threading.Condition()
+        self._followed = False
         self._writer: Writer | None = None
         self._leases: Leases | None = None
         if writing:
@@ -208,6 +209,7 @@ class Store:
             poll_ms: how long events of another process may go unseen.
             stop: ends the iteration; asked whenever there is nothing to hand out, and after each event.
         """
+        self._followed = True
         return follow(self._reader, query, self._appended, poll_ms=poll_ms, stop=stop)
 
     def sequence_at(self, moment: Moment) -> int:
@@ -324,8 +326,10 @@ class Store:
         return self._writer, self._leases
 
     def _tell(self) -> None:
-        with self._appended:
-            self._appended.notify_all()
+        """Wake those who follow the log in this process."""
+        if self._followed:
+            with self._appended:
+                self._appended.notify_all()
 
 
 def _own_cause() -> Cause:

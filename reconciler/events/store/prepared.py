@@ -9,6 +9,7 @@ import msgspec
 from reconciler.events.envelope import STREAM_TYPES, Event, NewEvent
 from reconciler.events.registry import EventInvalid, validate
 
+_STREAM_TYPES = frozenset(STREAM_TYPES)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,9 +35,9 @@ def prepare(new: NewEvent) -> Prepared:
         EventInvalid: its data does not fit its model, or its stream has no proper name.
     """
     _, data = validate(new.event_type, new.data)
-    if new.stream_type not in STREAM_TYPES:
+    if new.stream_type not in _STREAM_TYPES:
         raise EventInvalid(new.event_type, (f"stream_type: {new.stream_type!r} is none of {', '.join(STREAM_TYPES)}",))
-    if not new.stream_id or "\0" in new.stream_id or not _is_text(new.stream_id):
+    if not _can_name(new.stream_id):
         raise EventInvalid(new.event_type, (f"stream_id: {new.stream_id!r} cannot name a stream",))
     try:
         return Prepared(new, data, _encode(data))
@@ -44,9 +45,10 @@ def prepare(new: NewEvent) -> Prepared:
         raise EventInvalid(new.event_type, (f"holds something that JSON cannot: {error}",)) from None
 
 
-def _is_text(word: str) -> bool:
+def _can_name(word: str) -> bool:
+    if word.isascii():
+        return bool(word) and "\0" not in word
     try:
-        word.encode()
+        return b"\0" not in word.encode()
     except UnicodeEncodeError:
         return False
-    return True

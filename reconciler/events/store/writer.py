@@ -12,9 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from reconciler import __version__
 from reconciler.events.envelope import Cause, Event
@@ -48,6 +51,32 @@ class Following(Protocol):
         """Somebody else wrote, or a transaction was rolled back: nothing that was remembered holds any longer."""
 
 
+class _Context(NamedTuple):
+    """What all events of one append share: its cause as a number and as sealed, and the time."""
+
+    cause: int
+    provenance: bytes
+    correlation_id: UUID
+    causation_id: UUID | None
+    metadata: dict[str, str]
+    now: int
+
+
+class _Transaction(AbstractContextManager[sqlite3.Connection]):
+    """One transaction of a writer, from `with` to its end."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._writer.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._writer.end(error)
+
+
 class Writer:
     """Transactions on the log, from any thread, one at a time.
 
@@ -70,14 +99,16 @@ class Writer:
         self._seen_version = -1
         self._last_sequence, self._last_hash = 0, START
         self._host = os.uname().nodename
+        self._who: tuple[str, ...] = ()
+        self._origin = Origin("", "", "", "", "", "")
+        self._metadata: dict[str, str] = {}
 
     def close(self) -> None:
         """Close the connection, after the transaction that is under way."""
         with self._lock:
             self._connection.close()
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All or nothing; nobody else writes meanwhile.
 
         Raises:
@@ -85,89 +116,111 @@ class Writer:
             EventTooNew: there are events that only a newer Fleet understands.
             LogUnusable: SQLite could not write.
         """
-        with self._lock:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._catch_up()
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException as error:
-                self._roll_back()
-                if isinstance(error, sqlite3.Error):
-                    raise translate(error, self.path) from error
-                raise
+        return _Transaction(self)
 
-    def forget(self) -> None:
-        """What is remembered may no longer hold: something else than events was written; inside a transaction only."""
-        self._forget()
+    def begin(self) -> sqlite3.Connection:
+        """Wait for our turn and open a transaction."""
+        self._lock.acquire()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._catch_up()
+        except BaseException as error:
+            self.end(error)
+            raise
+        return self._connection
+
+    def end(self, error: BaseException | None) -> None:
+        """Commit, or roll back where there was an error, and let the next one have a turn."""
+        try:
+            if error is None:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as refused:
+            error = refused
+            raise translate(refused, self.path) from refused
+        finally:
+            if error is not None:
+                self._roll_back()
+            self._lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, self.path) from error
 
     def record(self, prepared: Sequence[Prepared], cause: Cause) -> list[Event]:
         """Chain and insert events, and let what follows follow; inside a transaction only."""
         if not prepared:
             return []
-        now = self.clock()
-        origin = Origin.of(cause, self._host, __version__)
-        cause_number = self.numbers.cause(cause.correlation_id, origin, self._last_sequence + 1)
-        metadata = origin.metadata()
-        sequence, previous = self._last_sequence, self._last_hash
+        context = self._context(cause)
         rows: list[tuple[Any, ...]] = []
         events: list[Event] = []
-        for new, data, text in prepared:
-            kind = self.numbers.type(new.event_type)
-            stream = self.numbers.stream(new.stream_type, new.stream_id)
-            sequence += 1
-            stream.version = version = stream.version + 1
-            occurred = now if new.occurred_at is None else new.occurred_at
-            causation = new.causation_id if new.causation_id is not None else cause.causation_id
-            caused_by = causation.bytes if causation is not None else None
-            event_id = new.event_id.bytes
-            previous = seal(
-                previous,
-                (sequence, version, now, occurred),
-                event_id,
-                caused_by,
-                cause_number.sealed,
-                kind.sealed,
-                stream.sealed,
-                text,
-            )
-            rows.append(
-                (
-                    sequence,
-                    kind.number,
-                    stream.number,
-                    version,
-                    cause_number.number,
-                    now,
-                    None if occurred == now else occurred,
-                    event_id,
-                    caused_by,
-                    text.decode(),
-                    previous,
-                )
-            )
-            events.append(
-                Event(
-                    sequence,
-                    new.event_id,
-                    new.event_type,
-                    new.stream_type,
-                    new.stream_id,
-                    version,
-                    data,
-                    causation,
-                    cause.correlation_id,
-                    metadata.copy(),
-                    occurred,
-                    now,
-                    kind.schema_version,
-                    previous,
-                )
-            )
-        self._connection.executemany(_INSERT, rows)
-        self._last_sequence, self._last_hash = sequence, previous
+        for one in prepared:
+            row, event = self._next(one, context)
+            rows.append(row)
+            events.append(event)
+        if len(rows) == 1:
+            self._connection.execute(_INSERT, rows[0])
+        else:
+            self._connection.executemany(_INSERT, rows)
         self._following.follow(events, self._connection)
         return events
+
+    def _context(self, cause: Cause) -> _Context:
+        """What all events of one append share."""
+        who = (cause.actor, cause.source, cause.commit, cause.user_agent)
+        if who != self._who:
+            self._who = who
+            self._origin = Origin.of(cause, self._host, __version__)
+            self._metadata = self._origin.metadata()
+        number = self.numbers.cause(cause.correlation_id, self._origin, self._last_sequence + 1)
+        return _Context(
+            number.number, number.sealed, cause.correlation_id, cause.causation_id, self._metadata, self.clock()
+        )
+
+    def _next(self, prepared: Prepared, context: _Context) -> tuple[tuple[Any, ...], Event]:
+        """The row and the event that come next in the chain."""
+        new, data, text = prepared
+        cause, provenance, correlation_id, caused_by, metadata, now = context
+        kind = self.numbers.type(new.event_type)
+        stream = self.numbers.stream(new.stream_type, new.stream_id)
+        stream.version = version = stream.version + 1
+        self._last_sequence = sequence = self._last_sequence + 1
+        occurred = now if new.occurred_at is None else new.occurred_at
+        causation_id = caused_by if new.causation_id is None else new.causation_id
+        caused = None if causation_id is None else causation_id.int.to_bytes(16, "big")
+        event_id = new.event_id.int.to_bytes(16, "big")
+        numbers = (sequence, version, now, occurred)
+        sealed = seal(self._last_hash, numbers, event_id, caused, provenance, kind.sealed, stream.sealed, text)
+        self._last_hash = sealed
+        delayed = None if occurred == now else occurred
+        return (
+            (
+                sequence,
+                kind.number,
+                stream.number,
+                version,
+                cause,
+                now,
+                delayed,
+                event_id,
+                caused,
+                text.decode(),
+                sealed,
+            ),
+            Event(
+                sequence,
+                new.event_id,
+                new.event_type,
+                new.stream_type,
+                new.stream_id,
+                version,
+                data,
+                causation_id,
+                correlation_id,
+                metadata.copy(),
+                occurred,
+                now,
+                kind.schema_version,
+                sealed,
+            ),
+        )
 
     def _catch_up(self) -> None:
         """See whether another connection has written since our last transaction, and learn anew if so."""
@@ -175,7 +228,7 @@ class Writer:
         if version == self._seen_version:
             self.numbers.trim()
             return
-        self._forget()
+        self.forget()
         last = self._connection.execute(_LAST_EVENT).fetchone() or self._connection.execute(_LAST_ARCHIVED).fetchone()
         self._last_sequence, self._last_hash = last or (0, START)
         self._refuse_newer()
@@ -192,13 +245,14 @@ class Writer:
                 hint="update Fleet to write to it; reading goes on",
             )
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """What is remembered may no longer hold: something else than events was written, or nothing in the end."""
         self._seen_version = -1
         self.numbers.forget()
         self._following.forget()
 
     def _roll_back(self) -> None:
-        self._forget()
+        self.forget()
         # A transaction that cannot even be rolled back ends with the connection; the first error is the one to tell.
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
