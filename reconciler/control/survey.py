@@ -109,10 +109,11 @@ def _desired(session: Session, store: Store | None, projected: Projected, warnin
 def _observed(session: Session, projected: Projected, warnings: list[str]) -> Observed | None:
     try:
         observed = session.runtime.observe(session.project)
-        if any(container.adopted for container in projected.all_containers()):
-            from reconciler.control.look import with_adopted
+        seen = {container.container_id for container in observed.containers}
+        if any(container.container_id not in seen for container in projected.all_containers()):
+            from reconciler.control.look import with_unlisted
 
-            observed = with_adopted(observed, projected, session.runtime)
+            observed = with_unlisted(observed, projected, session.runtime)
     except FleetError as error:
         warnings.append(f"Podman cannot be read, so what runs is unknown: {error}")
         return None
