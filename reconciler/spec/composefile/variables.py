@@ -8,6 +8,7 @@ back with `text` as the fleet's template and `value` as what it is now.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, 
 Type = Literal["string", "integer", "number", "boolean"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
 _OPERATOR = re.compile(r":?[-?+]")
 _SECRET_WORD = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _LONGEST_NAME = 60
@@ -51,8 +53,8 @@ def evaluated(node: Node) -> str:
 
 
 def literal(text: str) -> str:
-    """Text as a template that stands for exactly it."""
-    return text.replace("$$", "$$$$").replace("${", "$${")
+    """Text as a template that stands for exactly it, whatever follows."""
+    return re.sub(r"\$(?=[{$]|\Z)", "$$$$", text)
 
 
 class Variables:
@@ -156,7 +158,8 @@ class Variables:
             name = f"{env[:_LONGEST_NAME]}_{count}"
         self.declared[name] = wanted
         if hidden:
-            self._notes.changed(node, path, f"the value of {env} lies in .env and was not copied")
+            why = "lies in .env and was not copied; export it before fleet runs"
+            self._notes.changed(node, path, f"the value of {env} {why}")
         return name
 
     def _same_name(self, name: str) -> Variable | None:
@@ -186,15 +189,26 @@ class Variables:
         variable = self.declared.get(template.removeprefix("${").removesuffix("}"))
         return variable.env if variable is not None and variable.hidden else ""
 
-    def document(self) -> dict[str, Any]:
-        """The fleet's `variables:` section."""
+    def document(self, *users: Any) -> dict[str, Any]:
+        """The fleet's `variables:` section: those that the other sections use."""
+        used = {name for user in users for name in _references(user)}
         section: dict[str, Any] = {}
         for name, variable in self.declared.items():
+            if name not in used:
+                continue
             section[name] = {"type": variable.type, "env": variable.env}
             if variable.default is not None:
                 typed = variable.type != "string"
                 section[name]["default"] = plain_value(variable.default) if typed else variable.default
         return section
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _REFERENCE.findall(value)
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _references(inner)
 
 
 def _is(text: str, kind: Type) -> bool:
