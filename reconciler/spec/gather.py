@@ -8,6 +8,7 @@ key away. Included files stay inside the project, symbolic links counted.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ NAMED_SECTIONS = frozenset(
 LISTED_SECTIONS = frozenset({"notifications"})
 MAX_FILES = 1_000
 
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PATTERN_SIGNS = frozenset("*?[")
 
 
@@ -66,8 +68,9 @@ def _read(path: Path, work: _Gathering) -> Mapping | None:
         source = read_source(path)
     except Unreadable as error:
         work.inputs.file(path, "")
-        hint = _missing_hint(path, work)
-        work.problems.add(Problem(shown_path(path), error.line, error.column, "", f"the file {error}", hint))
+        message = f"this {error}" if os.path.lexists(path) else "there is no such file"
+        hint = "fleet init writes a first one" if path == work.root and not os.path.lexists(path) else ""
+        work.problems.add(Problem(shown_path(path), error.line, error.column, "", message, hint))
         work.problems.incomplete = True
         return None
     work.inputs.file(path, source.digest)
@@ -75,13 +78,14 @@ def _read(path: Path, work: _Gathering) -> Mapping | None:
     return compose(source, work.problems)
 
 
-def _missing_hint(path: Path, work: _Gathering) -> str:
-    return "fleet init writes a first one" if path == work.root and not path.exists() else ""
-
-
 def _overlay(file: Path, env: str, work: _Gathering) -> Mapping | None:
+    if not _ENVIRONMENT.fullmatch(env):
+        work.problems.add(
+            Problem("--env", 0, 0, "", f"{quoted(env)} cannot be an environment", "letters, digits, _ and -")
+        )
+        return None
     path = overlay_path(file, env)
-    if os.sep in env or not path.exists():
+    if not path.exists():
         work.inputs.file(path, "")
         there = sorted(found.name for found in file.parent.glob(f"{file.stem}.*{file.suffix}"))
         hint = f"there are: {', '.join(there)}" if there else "an overlay lies beside the fleet's file"
@@ -124,7 +128,8 @@ def _targets(node: Scalar, path: str, chain: list[Path], work: _Gathering) -> li
         matches = list_pattern(pattern)
         work.inputs.listing(pattern, matches)
         wanted = [Path(match) for match in matches if not _is_own(Path(match), work)]
-        return [target for target in wanted if _may_be_read(target, node, path, work) and not _done(target, work)]
+        allowed = all(_may_be_read(target, node, path, work) for target in wanted)
+        return [target for target in wanted if not _done(target, work)] if allowed else []
     target = Path(os.path.normpath(node.source.folder / node.text))
     if not _may_be_read(target, node, path, work):
         return []
@@ -159,10 +164,8 @@ def _may_be_read(target: Path, node: Scalar, path: str, work: _Gathering) -> boo
         work.problems.wrong(node, path, "this names a file whose name is not UTF-8 text")
         return False
     if not real.is_relative_to(os.path.realpath(work.project)):
-        through = "" if target == real else f" through a link to {quoted(str(real))}"
-        work.problems.wrong(
-            node, path, f"{quoted(shown_path(target))} lies outside of the project{through}", "includes stay inside it"
-        )
+        message = f"{quoted(node.text)} leads out of the project, to {quoted(str(real))}"
+        work.problems.wrong(node, path, message, "includes stay inside of it")
         return False
     if len(work.done) >= MAX_FILES:
         work.problems.wrong(node, path, f"more than {MAX_FILES:,} files are included")

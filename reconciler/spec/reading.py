@@ -68,7 +68,7 @@ class Reading:
         """Report something that is no error."""
         self.problems.warn(at, path, message, hint)
 
-    def expect(self, what: str, name: str, known: Collection[str], at: Placed, path: str, hint: str = "") -> None:
+    def expect(self, at: Placed, path: str, what: str, name: str, known: Collection[str], hint: str = "") -> None:
         """Report a name that nothing bears, unless it may be defined in a file that could not be read."""
         if name not in known and not self.problems.incomplete:
             self.wrong(at, path, f"there is no {what} {quoted(name)}", did_you_mean(name, known) or hint)
@@ -227,7 +227,7 @@ def choice(*words: str, also: Table[str, str] | None = None) -> Reader[str]:
     others = also or {}
 
     def read(node: Node, path: str, reading: Reading) -> str | None:
-        found = scalar(node, path, reading, " or ".join(words) if len(words) < 4 else "one of a few words")
+        found = scalar(node, path, reading, " or ".join(words) if len(words) < 4 else f"one of {', '.join(words)}")
         if found is None:
             return None
         if found.text in words:

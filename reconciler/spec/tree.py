@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from reconciler.spec.masked import masked_text
 from reconciler.spec.source import Source
 
 Plain: TypeAlias = "str | int | float | bool | None"
@@ -154,8 +155,8 @@ def visible(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text in quotes for a message: hidden characters escaped, cut where it gets long."""
-    shown = visible(text)
+    """The text in quotes for a message: what looks like a password covered, hidden characters escaped, cut where long."""
+    shown = visible(masked_text(text))
     return f"'{shown}'" if len(shown) <= _SHOWN_LENGTH else f"'{shown[: _SHOWN_LENGTH - 1]}…'"
 
 

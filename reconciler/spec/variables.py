@@ -20,6 +20,7 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.spec.compose import compose
 from reconciler.spec.inputs import Inputs, LoadOptions
+from reconciler.spec.masked import is_secret_name
 from reconciler.spec.problems import Problems, did_you_mean, nearest
 from reconciler.spec.source import Unreadable, read_source, shown_path
 from reconciler.spec.tree import (
@@ -169,7 +170,7 @@ def _var_files(
         except Unreadable as error:
             inputs.file(path, "")
             place = (error.line, error.column)
-            problems.add(Problem(shown_path(path), *place, "", f"the file of variables {error}"))
+            problems.add(Problem(shown_path(path), *place, "", _unreadable(path, error)))
             continue
         inputs.file(path, source.digest)
         tree = compose(source, problems)
@@ -179,6 +180,10 @@ def _var_files(
             else:
                 problems.wrong(entry, child("", name), f"no variable {quoted(name)} is declared", _near(name, declared))
     return given
+
+
+def _unreadable(path: Path, error: Unreadable) -> str:
+    return f"this file of variables {error}" if path.exists() else "there is no such file of variables"
 
 
 def _near(name: str, declared: dict[str, _Declaration]) -> str:
@@ -246,7 +251,8 @@ def _from_text(
         value = tuple(part.strip() for part in inner.split(",") if part.strip())
     elif declaration.type != "string":
         value = plain_value(given.strip())
-    return _checked(value, declaration, declaration.entry, path, f"{origin} is {quoted(given)}", problems)
+    shown = "not to be shown" if is_secret_name(path) else quoted(given)
+    return _checked(value, declaration, declaration.entry, path, f"{origin} is {shown}", problems)
 
 
 def _from_node(node: Node, declaration: _Declaration, path: str, problems: Problems) -> Plain | tuple[Plain, ...]:
@@ -255,7 +261,8 @@ def _from_node(node: Node, declaration: _Declaration, path: str, problems: Probl
         value = node.text if declaration.type == "string" and not isinstance(node.value, bool) else node.value
     elif isinstance(node, Sequence) and all(isinstance(item, Scalar) for item in node.items):
         value = tuple(item.value for item in node.items if isinstance(item, Scalar))
-    return _checked(value, declaration, node, path, f"this is {kind_of(node)}", problems)
+    what = "this" if is_secret_name(path) else f"this is {kind_of(node)}"
+    return _checked(value, declaration, node, path, what, problems)
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {
@@ -270,8 +277,11 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 def _checked(
     value: Any, declaration: _Declaration, at: Placed, path: str, what: str, problems: Problems
 ) -> Plain | tuple[Plain, ...]:
+    if declaration.type == "list" and isinstance(at, Sequence) and value is None:
+        problems.wrong(at, path, "a list holds plain values, no lists or mappings")
+        return None
     if not _FITS[declaration.type](value):
-        problems.wrong(at, path, f"{what}, and the variable is of type {declaration.type}")
+        problems.wrong(at, path, f"{what}, which is no {declaration.type}")
         return None
     if declaration.choices and value not in declaration.choices:
         known = ", ".join(_written(choice) for choice in declaration.choices)
@@ -370,20 +380,29 @@ class _Filler:
         variable = self._variables.get(name)
         if variable is not None:
             return variable
-        default = _COMPOSE_DEFAULT.fullmatch(name)
-        if default is not None:
-            message = f"{quoted('${' + name + '}')} has a default in it"
-            hint = f"declare variables: {{{default[1]}: {{default: {default[3] or '…'}}}}} and write ${{{default[1]}}}"
-        elif name.startswith("env:"):
-            message = f"{quoted('${' + name + '}')} asks for the environment"
-            wanted = name.removeprefix("env:") or "NAME"
-            hint = f"declare a variable with env: {wanted} and write its name"
-        else:
-            message = f"no variable {quoted(name)} is declared"
-            hint = did_you_mean(name, self._variables) or "declare it under variables:"
-            hint += f", or write $${{{name}}} for the literal text" if _NAME.fullmatch(name) else ""
-        self._problems.wrong(node, path, message, hint)
+        self._problems.wrong(node, path, *_unknown(name, self._variables))
         return None
+
+
+def _unknown(name: str, variables: dict[str, Variable]) -> tuple[str, str]:
+    """What is wrong with a reference, and what to write instead."""
+    shown = quoted("${" + name + "}")
+    habit = _COMPOSE_DEFAULT.fullmatch(name)
+    if habit is not None and "?" in habit[2]:
+        return (
+            f"{shown} asks for a value",
+            f"declare variables: {{{habit[1]}: {{type: string}}}} and write ${{{habit[1]}}}",
+        )
+    if habit is not None:
+        hint = f"declare variables: {{{habit[1]}: {{default: {habit[3] or '…'}}}}} and write ${{{habit[1]}}}"
+        return f"{shown} has a default in it", hint
+    if name.startswith("env:"):
+        wanted = name.removeprefix("env:") or "NAME"
+        return f"{shown} asks for the environment", f"declare a variable with env: {wanted} and write its name"
+    if not _NAME.fullmatch(name):
+        return f"{shown} names no variable", "write $${ for a literal ${"
+    hint = did_you_mean(name, variables) or "declare it under variables:"
+    return f"no variable {quoted(name)} is declared", f"{hint}, or write $${{{name}}} for the literal text"
 
 
 def _unusable(node: Scalar) -> Scalar:

@@ -24,7 +24,7 @@ def check_fleet(draft: Draft, reading: Reading) -> None:
     check_cycles(
         {name: service.spec.depends_on for name, service in active.items()},
         "services",
-        lambda name, other: (active[name].at("depends_on", other), f"{active[name].path}.depends_on"),
+        lambda name, other: active[name].spot("depends_on", other),
         reading,
     )
     check_host_ports(draft, reading)

@@ -41,18 +41,17 @@ def check_allowances(service: ServiceDraft, reading: Reading) -> None:
             reading.wrong(need.at, need.path, need.message, hint)
     for allowance in service.spec.allow:
         if all(need.allowance != allowance for need in needs):
-            path = f"{service.path}.allow"
-            reading.warn(service.at("allow"), path, f"{allowance} is allowed and nothing needs it")
+            reading.warn(*service.spot("allow", allowance), f"{allowance} is allowed and nothing needs it")
 
 
 def _needs(service: ServiceDraft, reading: Reading) -> Iterator[_Need]:
     if service.spec.privileged:
         message = "a privileged container can do whatever root of this machine can"
-        yield _Need("privileged", service.at("privileged"), f"{service.path}.privileged", message)
+        yield _Need("privileged", *service.spot("privileged"), message)
     for allowance, key, attribute in _NAMESPACES:
         if getattr(service.spec, attribute) == "host":
             message = f"{key}: host lets the container into a namespace of this machine"
-            yield _Need(allowance, service.at(key), f"{service.path}.{key}", message)
+            yield _Need(allowance, *service.spot(key), message)
     for placed in service.placed:
         if placed.what == "a mount" and placed.value.kind == "bind":
             source = placed.value.source

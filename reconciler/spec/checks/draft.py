@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.spec.desired import Handler, MissionSpec, NetworkSpec, Notification, SpecialistSpec, VolumeSpec
-from reconciler.spec.shape.names import place_below
+from reconciler.spec.shape.names import spot
 from reconciler.spec.shape.service import ServiceDraft
-from reconciler.spec.tree import Mapping, Placed
+from reconciler.spec.tree import Mapping, Node, Placed
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Draft:
     handlers: dict[str, Handler]
     specialists: dict[str, SpecialistSpec]
     missions: dict[str, MissionSpec]
-    notifications: tuple[Notification, ...]
+    notifications: list[tuple[Notification, Node, str]]
     moved: dict[str, str]
     declared: dict[str, set[str]]
 
@@ -34,6 +34,6 @@ class Draft:
         """The services that take part."""
         return {name: service for name, service in self.services.items() if service.active}
 
-    def place(self, *keys: str) -> Placed:
-        """The place of a key of the file; of the nearest one above it where it is not there."""
-        return place_below(self.root, *keys)
+    def spot(self, *keys: str) -> tuple[Placed, str]:
+        """The place and path of a key of the file; of the nearest one above it where it is not there."""
+        return spot(self.root, "", *keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.desired import ServiceSpec
 from reconciler.spec.reading import Reading
-from reconciler.spec.tree import child, quoted
+from reconciler.spec.tree import quoted
 
 
 def check_engine_names(draft: Draft, reading: Reading) -> None:
@@ -16,18 +16,15 @@ def check_engine_names(draft: Draft, reading: Reading) -> None:
             other = owners.setdefault(container, name)
             if other != name:
                 message = f"the container {quoted(container)} belongs to {other} already"
-                at, path = service.at("container_name"), f"{service.path}.container_name"
-                reading.wrong(at, path, message, "give one of them another container_name")
+                reading.wrong(*service.spot("container_name"), message, "give one of them another container_name")
                 break
     for section, specs in (("volumes", draft.volumes), ("networks", draft.networks)):
         owners = {}
         for name, spec in specs.items():
             other = owners.setdefault(spec.engine_name, name)
             if other != name:
-                at = draft.place(section, name, "name")
-                reading.wrong(
-                    at, child(section, name), f"{quoted(spec.engine_name)} is the engine's name of {other} already"
-                )
+                message = f"{quoted(spec.engine_name)} is the engine's name of {other} already"
+                reading.wrong(*draft.spot(section, name, "name"), message)
 
 
 def container_names(spec: ServiceSpec, fleet: str) -> list[str]:

@@ -146,7 +146,7 @@ def _draft(root: Mapping, reading: Reading, profiles: Iterable[str]) -> Draft:
         handlers=section(root, "handlers", reading, handler),
         specialists=section(root, "specialists", reading, specialist),
         missions=section(root, "missions", reading, mission),
-        notifications=_one(root, "notifications", notifications, reading) or (),
+        notifications=_one(root, "notifications", notifications, reading) or [],
         moved=_one(root, "moved", moved, reading) or {},
         declared={key: names_in(root, key) for key in SECTIONS},
     )
@@ -179,7 +179,7 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
         missions=draft.missions,
         moved=draft.moved,
         inactive=tuple(sorted(name for name, found in draft.services.items() if not found.active)),
-        notifications=draft.notifications,
+        notifications=tuple(sink for sink, _, _ in draft.notifications),
         reconcile=built.reconcile or ReconcileSettings(),
         database=built.database or DatabaseSettings(),
     )
@@ -225,13 +225,13 @@ def _with_digests(
     """The secrets with digests of the values that something uses; one that does not resolve is a warning here."""
     used = set().union(*(_service_secrets(spec) for spec in services.values()))
     used |= set().union(*(_secrets_of(spec.environment) for spec in draft.specialists.values()))
-    used |= {sink.webhook_secret for sink in draft.notifications if sink.webhook_secret}
+    used |= {sink.webhook_secret for sink, _, _ in draft.notifications if sink.webhook_secret}
     result = {}
     for name, source in secrets.items():
         if name in used:
             digest, error = secret_digest(source, project=reading.project, environ=options.environ, key=options.key)
             if error is not None:
-                reading.warn(draft.place("secrets", name), f"secrets.{name}", str(error), error.hint)
+                reading.warn(*draft.spot("secrets", name), str(error), error.hint)
             source = msgspec.structs.replace(source, digest=digest)
             reading.inputs.secret(source)
         result[name] = source

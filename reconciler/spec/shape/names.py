@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconciler.spec.reading import Reading, mapping
-from reconciler.spec.tree import Entry, Mapping, Node, Placed, child, has_hidden, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, Sequence, child, has_hidden, is_null, quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -64,12 +64,20 @@ def names_in(root: Mapping, key: str) -> set[str]:
     return set(entry.value.entries) if entry is not None and isinstance(entry.value, Mapping) else set()
 
 
-def place_below(start: Placed, *keys: str) -> Placed:
-    """The place of a key below a node; of the nearest one above it where it is not there."""
+def spot(start: Placed, path: str, *keys: str) -> tuple[Placed, str]:
+    """The place and path of a key below a node; of the nearest one above it where it is not there.
+
+    In a list of texts a key is the item that begins with it, so that `depends_on` is found in both of its forms.
+    """
     place = start
     for key in keys:
         node = place.value if isinstance(place, Entry) else place
-        if not isinstance(node, Mapping) or key not in node.entries:
-            return place
-        place = node.entries[key]
-    return place
+        if isinstance(node, Mapping) and key in node.entries:
+            place, path = node.entries[key], child(path, key)
+            continue
+        items = node.items if isinstance(node, Sequence) else []
+        at = next((index for index, item in enumerate(items) if isinstance(item, Scalar) and item.text == key), None)
+        if at is None:
+            break
+        place, path = items[at], child(path, at)
+    return place, path

@@ -38,7 +38,7 @@ from reconciler.spec.shape.lifecycle import (
     update,
 )
 from reconciler.spec.shape.mounts import target, tmpfs, volumes
-from reconciler.spec.shape.names import NAME, NAME_RULE, place_below
+from reconciler.spec.shape.names import NAME, NAME_RULE, spot
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, engine_name, host_name, network_uses
 from reconciler.spec.shape.ports import host_address, port_order, published_ports
 from reconciler.spec.shape.providers import PROVIDER_FIELDS, PROVIDERS, apply_postgres
@@ -226,13 +226,13 @@ class ServiceDraft:
     placed: list[Placed]
     ports: list[Placed]
 
-    def at(self, *keys: str) -> Node | Entry:
-        """The place of a key inside the service; of the nearest one above it where it is not in the file."""
-        return place_below(self.entry, *keys)
+    def spot(self, *keys: str) -> tuple[Node | Entry, str]:
+        """The place and path of a key inside the service; of the nearest one above it where it is not in the file."""
+        return spot(self.entry, self.path, *keys)
 
     def has(self, *keys: str) -> bool:
         """Whether the file has this key of the service."""
-        return self.at(*keys) is not self.at(*keys[:-1])
+        return self.spot(*keys)[0] is not self.spot(*keys[:-1])[0]
 
 
 def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles: Iterable[str]) -> ServiceDraft | None:
@@ -344,8 +344,7 @@ def _check_networking(draft: ServiceDraft, reading: Reading) -> None:
         return
     for key, given in (("networks", spec.networks), ("ports", spec.ports)):
         if given:
-            message = f"{key} have no meaning with network_mode: {spec.network_mode}"
-            reading.wrong(draft.at(key), child(draft.path, key), message)
+            reading.wrong(*draft.spot(key), f"{key} have no meaning with network_mode: {spec.network_mode}")
 
 
 def _check_targets(draft: ServiceDraft, reading: Reading) -> None:
@@ -366,4 +365,4 @@ def _check_update(draft: ServiceDraft, reading: Reading) -> None:
     if spec.update.order == "start-first" and (fixed or spec.network_mode == "host"):
         why = f"the host port {fixed[0].host_port}" if fixed else "the host's network"
         message = f"start-first is not possible while {why} is in use, so the old container stops first"
-        reading.warn(draft.at("update", "order"), f"{draft.path}.update.order", message)
+        reading.warn(*draft.spot("update", "order"), message)

@@ -144,7 +144,7 @@ NOTIFICATION_FIELDS = {
 }
 
 
-def _notification(node: Node, path: str, reading: Reading) -> Notification | None:
+def _notification(node: Node, path: str, reading: Reading) -> tuple[Notification, Node, str] | None:
     values = fields_of(node, path, reading, NOTIFICATION_FIELDS)
     if values is None or not isinstance(node, Mapping) or not require(node, path, reading, "events"):
         return None
@@ -155,13 +155,12 @@ def _notification(node: Node, path: str, reading: Reading) -> Notification | Non
     if isinstance(target, SecretUse):
         del values["webhook"]
         values["webhook_secret"] = target.secret
-    return make(Notification, **values) if "events" in values else None
+    return (make(Notification, **values), node, path) if "events" in values else None
 
 
-def notifications(node: Node, path: str, reading: Reading) -> tuple[Notification, ...] | None:
-    """The sinks, in the file's order."""
-    found = list_of(_notification)(node, path, reading)
-    return None if found is None else tuple(found)
+def notifications(node: Node, path: str, reading: Reading) -> list[tuple[Notification, Node, str]] | None:
+    """The sinks in the file's order, each with its node and path."""
+    return list_of(_notification)(node, path, reading)
 
 
 def _moment(node: Node, path: str, reading: Reading) -> str | None:

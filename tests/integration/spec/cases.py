@@ -80,7 +80,8 @@ def outcome(case: Case, folder: Path) -> tuple[list[str], list[str]]:
     try:
         loaded = load(folder / "fleet.yaml", project=folder, options=options)
     except SpecInvalid as error:
-        return [str(problem) for problem in error.problems], []
+        outside = str(folder.parent)
+        return [str(problem).replace(outside, "<outside>") for problem in error.problems], []
     return [], [str(warning) for warning in loaded.warnings]
 
 

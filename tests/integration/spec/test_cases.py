@@ -9,7 +9,7 @@ import pytest
 from .cases import Case, outcome, read_cases
 
 
-@pytest.mark.parametrize("case", read_cases(), ids=lambda case: case.title)
+@pytest.mark.parametrize("case", list(read_cases()), ids=lambda case: case.title)
 def test_the_lines_of_a_case(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tmp_path / "shop"
     project.mkdir()
