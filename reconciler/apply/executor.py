@@ -43,7 +43,6 @@ from reconciler.plan.model import (
 )
 from reconciler.runtime.model import ContainerRuntime
 from reconciler.spec.desired import Desired
-from reconciler.units import format_duration
 
 if TYPE_CHECKING:
     from reconciler.projections.store import Store
@@ -282,8 +281,7 @@ class _Walk:
 
     def _check_deadline(self) -> None:
         if self._deadline_ms and now_ms() >= self._deadline_ms:
-            allowed = format_duration(self._options.timeout_ms)
-            self._means.halt.set(TimedOut(f"the apply took longer than {allowed}"))
+            self._means.halt.set(TimedOut("the time that was allowed is over"))
 
     def _ended(self, message: _Ended) -> None:
         self._acting -= 1
@@ -368,6 +366,9 @@ class _Walk:
             elif key not in self._opened and f"service/{service}" not in unready:
                 self._waits.add(key)
                 self._report.on_gate(service, key.gate, "wait")
+        if self._options.ready_ms and not self._waits.idle:
+            until = now_ms() + self._options.ready_ms
+            self._deadline_ms = min(self._deadline_ms or until, until)
         self._walk()
         if not self._stopping:
             for service, why in ended_already(self._means, self._store, plain).items():

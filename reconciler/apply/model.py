@@ -23,6 +23,7 @@ class ApplyOptions:
         wait: whether to wait, at the end, until every service that was touched is ready. Gates between services are
             waited for in any case.
         timeout_ms: for the whole; 0 means without bound.
+        ready_ms: for the waiting at the end; 0 means as long as the services' own health checks allow.
         interrupt: set by somebody else to stop: what is under way is finished, nothing more is begun.
         targets: what narrowed the plan, for the record.
     """
@@ -30,6 +31,7 @@ class ApplyOptions:
     parallel: int = 4
     wait: bool = True
     timeout_ms: int = 0
+    ready_ms: int = 0
     interrupt: threading.Event = field(default_factory=threading.Event)
     targets: tuple[str, ...] = ()
 

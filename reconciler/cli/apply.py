@@ -116,6 +116,7 @@ def run_cycle(
     confirm: Callable[[Look], Confirmation],
     wait: bool = True,
     timeout_ms: int = 0,
+    ready_ms: int = 0,
     parallel: int = 4,
     wait_lease_ms: int = 0,
     as_json: bool = False,
@@ -133,7 +134,12 @@ def run_cycle(
 
     interrupt = threading.Event()
     how = ApplyOptions(
-        parallel=parallel, wait=wait, timeout_ms=timeout_ms, interrupt=interrupt, targets=options.targets
+        parallel=parallel,
+        wait=wait,
+        timeout_ms=timeout_ms,
+        ready_ms=ready_ms,
+        interrupt=interrupt,
+        targets=options.targets,
     )
     said = confirm(seen) if seen.plan.destroys else None
     progress = progress_for(seen.plan, as_json=as_json, colour=colour_wanted())
