@@ -17,7 +17,7 @@ from reconciler.spec.compose import compose
 from reconciler.spec.inputs import Inputs, list_pattern
 from reconciler.spec.problems import Problems
 from reconciler.spec.source import Source, Unreadable, read_source, shown_path
-from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted, visible
 
 # Sections whose keys are names: files add to them.
 NAMED_SECTIONS = frozenset(
@@ -164,7 +164,7 @@ def _may_be_read(target: Path, node: Scalar, path: str, work: _Gathering) -> boo
         work.problems.wrong(node, path, "this names a file whose name is not UTF-8 text")
         return False
     if not real.is_relative_to(os.path.realpath(work.project)):
-        message = f"{quoted(node.text)} leads out of the project, to {quoted(str(real))}"
+        message = f"{quoted(node.text)} leads out of the project, to {visible(str(real))}"
         work.problems.wrong(node, path, message, "includes stay inside of it")
         return False
     if len(work.done) >= MAX_FILES:
