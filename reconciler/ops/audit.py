@@ -24,6 +24,7 @@ from reconciler.ops.records import RecordBroken, live_records
 
 _IDS_REMEMBERED = 200_000
 _PROGRESS_EVERY = 10_000
+_MOST_LOOSE = 1_000
 
 Progress = Callable[[int], None]
 
@@ -36,7 +37,8 @@ class Audit:
         last_hash: its hash, as recorded.
         archived: the newest event of the archive.
         anchors: hashes of chosen events, as recorded; empty for one that is not there.
-        loose: events that name a cause which is not in the log.
+        readable: every event could be read, so that what follows from them can be judged.
+        loose: events that name a cause which is not in the log; at most a thousand.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Audit:
         """
         self.sequence, self.last_hash, self.archived = 0, START, 0
         self.anchors: dict[int, bytes] = dict.fromkeys(anchors, b"")
+        self.readable = True
         self.loose: list[int] = []
         self._connection = connection
         self._folder = archive.folder
@@ -75,11 +78,13 @@ class Audit:
         yield from self._archive()
         yield from self._archived_versions()
         yield from self._live()
-        yield from self._words_without_events()
+        if self.readable:
+            yield from self._words_without_events()
 
     def _archive(self) -> Iterator[Fault]:
         for listed in listed_segments(self._connection):
             if not _well_typed(listed):
+                self.readable = False
                 yield Fault("archive", f"the list of the archive cannot be read at {listed.file!r}", self.sequence + 1)
                 continue
             if listed.from_sequence != self.sequence + 1:
@@ -108,12 +113,16 @@ class Audit:
                 for record in segment.records():
                     yield from self._event(record)
         except SegmentDamaged as error:
+            self.readable = False
             yield Fault("archive", f"{listed.file}: {error.what}", error.sequence or listed.from_sequence)
 
     def _archived_versions(self) -> Iterator[Fault]:
         """The versions that streams go on from are those that the archive ends with."""
         query = "SELECT stream_type, stream_id, archived_version FROM streams WHERE archived_version != 0"
         listed = {stream_key(str(kind), str(name)): version for kind, name, version in self._connection.execute(query)}
+        if not self.readable:
+            self._versions = listed
+            return
         for key in sorted(listed.keys() | self._versions.keys()):
             expected, found = self._versions.get(key, 0), listed.get(key, 0)
             if expected != found:
@@ -136,7 +145,7 @@ class Audit:
                 after = error.sequence
                 yield from self._gap(after)
                 yield Fault("reference", str(error), after)
-                self.sequence, self._linked = after, False
+                self.sequence, self._linked, self.readable = after, False, False
 
     def _beside_the_archive(self) -> Iterator[Fault]:
         """Rows under numbers that the archive has, or that no event can have."""
@@ -171,7 +180,7 @@ class Audit:
         if sequence != missing:
             what = f"event {missing} is" if sequence == missing + 1 else f"events {missing} to {sequence - 1} are"
             yield Fault("sequence", f"{what} not there", missing)
-            self._linked = False
+            self._linked = self.readable = False
 
     def _version(self, record: Record) -> Iterator[Fault]:
         key = stream_key(record.stream_type, record.stream_id)
@@ -186,7 +195,7 @@ class Audit:
     def _note(self, record: Record) -> None:
         if record.sequence_number in self.anchors:
             self.anchors[record.sequence_number] = record.hash
-        if not self._causes.holds(record):
+        if not self._causes.holds(record) and len(self.loose) < _MOST_LOOSE:
             self.loose.append(record.sequence_number)
         self._kinds.add((record.event_type, record.schema_version))
         self._origins.add(record.origin)

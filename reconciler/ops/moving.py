@@ -26,7 +26,7 @@ from reconciler.events.store.archive import Listed, listed_segments
 from reconciler.events.store.chain import START
 from reconciler.events.store.files import beside, move_into_place
 from reconciler.ops.records import RecordBroken, live_records
-from reconciler.ops.snapshots import SUFFIX, Snapshot, StreamPart, StreamStates, snapshots_in, write_snapshots
+from reconciler.ops.snapshots import Snapshot, StreamPart, StreamStates, keep_snapshots
 from reconciler.projections.store import Store
 
 STREAM = "log"
@@ -84,7 +84,7 @@ class _Checked(NamedTuple):
 
     digest: bytes
     size: int
-    snapshots: tuple[Snapshot, ...]
+    snapshots: Sequence[Snapshot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: P
         with store.reading() as connection:
             previous = _hash_before(connection, first)
             info = write_segment(partial, _records(connection, folder, stretch, progress), previous, now_ms=now_ms)
-        checked = _read_back(store, folder, partial, info, stretch)
-        write_snapshots(path, [*checked.snapshots, *_carried_over(folder, stretch, checked.snapshots)])
+        checked = _read_back(store, partial, info, stretch)
         move_into_place(partial, path)
     described = (info.first, info.last, info.from_time, info.to_time, info.newest_id)
     row = Listed(path.name, *described, info.previous_hash, info.last_hash, checked.digest, checked.size, now_ms)
@@ -141,10 +140,9 @@ def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: P
 def clear_away(connection: sqlite3.Connection, folder: Path) -> None:
     """Delete files that no row lists: left by a crash, or written anew since and long enough ago that nobody reads them."""
     listed = {one.file for one in listed_segments(connection)}
-    kept = listed | {f"{name}{SUFFIX}" for name in listed}
     for path in folder.iterdir():
         age = time.time() - path.stat().st_mtime
-        if path.name not in kept and (path.name.endswith(_PARTIAL) or age > _STALE_AFTER_S):
+        if path.name not in listed and (path.name.endswith(_PARTIAL) or age > _STALE_AFTER_S):
             path.unlink(missing_ok=True)
 
 
@@ -184,15 +182,14 @@ def _records(connection: sqlite3.Connection, folder: Path, stretch: Stretch, pro
         yield record
 
 
-def _read_back(store: Store, folder: Path, path: Path, info: SegmentInfo, stretch: Stretch) -> _Checked:
+def _read_back(store: Store, path: Path, info: SegmentInfo, stretch: Stretch) -> _Checked:
     """Read a new segment from end to end.
 
     Raises:
         LogUnusable: it does not hold what the table holds.
     """
     with store.reading() as connection:
-        listed = listed_segments(connection)
-    states = StreamStates(store, folder, listed, stretch.large_parts())
+        states = StreamStates(store, connection, stretch.large_parts())
     with Segment(path) as segment:
         for record in segment.records():
             if record.sequence_number > stretch.after:
@@ -202,16 +199,9 @@ def _read_back(store: Store, folder: Path, path: Path, info: SegmentInfo, stretc
         return _Checked(segment.digest(), segment.size, states.snapshots())
 
 
-def _carried_over(folder: Path, stretch: Stretch, fresh: Sequence[Snapshot]) -> Iterator[Snapshot]:
-    """Snapshots of the segment that is written anew, where there are no newer ones."""
-    if stretch.before is not None:
-        known = {one.stream for one in fresh if one.state is not None}
-        yield from (one for one in snapshots_in(folder / stretch.before.file) if one.stream not in known)
-
-
 def _enter(store: Store, row: Listed, stretch: Stretch, snapshots: Sequence[Snapshot], cause: Cause) -> None:
     """List the segment, delete its rows and record it, in one transaction."""
-    events = [NewEvent("context_compacted", "system", STREAM, _compacted(one)) for one in snapshots]
+    events = [NewEvent("context_compacted", "system", STREAM, _told(one)) for one in snapshots]
     with store.transaction() as transaction:
         connection = transaction.connection
         newest = connection.execute("SELECT max(to_sequence) FROM archive").fetchone()[0] or 0
@@ -226,16 +216,17 @@ def _enter(store: Store, row: Listed, stretch: Stretch, snapshots: Sequence[Snap
             [(part.version, part.stream) for part in stretch.parts.values()],
         )
         connection.execute("DELETE FROM events WHERE sequence_number <= ?", (stretch.last,))
+        keep_snapshots(connection, snapshots)
         transaction.append(events, cause)
 
 
-def _compacted(snapshot: Snapshot) -> dict[str, object]:
-    stream_type, _, stream_id = snapshot.stream.partition("/")
+def _told(snapshot: Snapshot) -> dict[str, object]:
+    part = snapshot.part
     return {
-        "stream_type": stream_type,
-        "stream_id": stream_id,
-        "from_sequence": snapshot.from_sequence,
-        "to_sequence": snapshot.to_sequence,
-        "events_compacted": snapshot.events,
-        "snapshot_id": snapshot.snapshot_id,
+        "stream_type": part.stream_type,
+        "stream_id": part.stream_id,
+        "from_sequence": part.first,
+        "to_sequence": part.last,
+        "events_compacted": part.events,
+        "snapshot_id": f"snap_{snapshot.snapshot_id.hex}",
     }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from reconciler.events.archive.record import Record
 from reconciler.events.store.archive import Archive, listed_segments
 from reconciler.events.store.connection import Pragmas, connect
 from reconciler.events.store.faults import translate, translated
@@ -22,11 +23,13 @@ from reconciler.events.store.schema import DEFINITIONS
 from reconciler.ops.audit import Audit, Progress
 from reconciler.ops.faults import Fault
 from reconciler.ops.fresh import FreshFold
+from reconciler.ops.snapshot_audit import SnapshotAudit
 from reconciler.projections.definitions import VIEWS, definitions
 from reconciler.projections.fold import FOLD_VERSION
 from reconciler.projections.tables import Position
 
 _MOST_FAULTS = 100
+_LOG_FAULTS = frozenset({"file", "sequence", "hash", "version", "reference", "archive"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Report:
         hash: its hash: noted elsewhere, it vouches for everything up to there.
         archived: the newest event of the archive; 0 when there is none.
         segments: how many files the archive has.
-        faults: what is wrong, by event where they have one; at most a hundred.
+        faults: what is wrong, by event where they have one; at most a hundred of the log, and then of what follows from it.
         loose: events that name a cause which is not in the log. Somebody may have said so on purpose.
         notes: what could not be looked at.
     """
@@ -58,7 +61,7 @@ class Report:
 
     @property
     def first_bad(self) -> int | None:
-        """The first event that is wrong, or that something wrong follows from."""
+        """The first event that is wrong; where all are right, the first that something wrong follows from."""
         return min((fault.sequence for fault in self.faults if fault.sequence is not None), default=None)
 
 
@@ -99,12 +102,21 @@ class _Verification:
         self._connection = connection
         self._anchors = anchors
         self._fresh = FreshFold()
+        self._snapshots = SnapshotAudit(connection)
         self._notes: list[str] = []
-        self._audit = Audit(connection, archive, anchors=anchors, progress=progress, follow=self._fresh.follow)
+        self._audit = Audit(connection, archive, anchors=anchors, progress=progress, follow=self._follow)
+
+    def _follow(self, record: Record) -> None:
+        self._fresh.follow(record)
+        self._snapshots.follow(record)
 
     def report(self) -> Report:
         with self._fresh:
             faults = list(islice(self._faults(), _MOST_FAULTS))
+            if not _LOG_FAULTS & {fault.check for fault in faults}:
+                faults += self._following()
+            else:
+                self._notes.append("what follows from the log was not compared: the log itself is wrong")
         faults.sort(key=lambda fault: (fault.sequence is None, fault.sequence or 0))
         return Report(
             self._audit.sequence,
@@ -128,7 +140,6 @@ class _Verification:
             )
             return
         yield from self._anchored()
-        yield from self._projections()
 
     def _file(self) -> Iterator[Fault]:
         """What SQLite itself finds."""
@@ -172,6 +183,11 @@ class _Verification:
                     f"the hash of event {sequence} is {found.hex()[:16] or 'unknown'}, and {noted.hex()[:16]} was noted"
                 )
                 yield Fault("anchor", what, sequence)
+
+    def _following(self) -> Iterator[Fault]:
+        """What is kept of what follows from the log."""
+        yield from self._projections()
+        yield from self._snapshots.faults()
 
     def _projections(self) -> Iterator[Fault]:
         version = Position.of(self._connection).fold_version
