@@ -58,6 +58,8 @@ def exec_(
     from reconciler.ops.service_view import no_container, not_running
     from reconciler.runtime.podman import Podman
 
+    # People end the options with `--` by habit; it is no part of the command.
+    words = tuple(command[1:] if command[0] == "--" else command)
     with open_session(project) as session:
         replicas = asked_for(session, (name,))
         replica = next((one for one in replicas if one.running), replicas[0])
@@ -72,9 +74,9 @@ def exec_(
         assert isinstance(runtime, Podman)
         if with_input or with_terminal:
             options = [*(["-i"] if with_input else []), *(["-t"] if with_terminal else [])]
-            code = _through_program(runtime.socket, replica, options, tuple(command), user=user, folder=folder)
+            code = _through_program(runtime.socket, replica, options, words, user=user, folder=folder)
         else:
-            code = _streamed(runtime, replica, tuple(command), user=user, folder=folder)
+            code = _streamed(runtime, replica, words, user=user, folder=folder)
     raise typer.Exit(code)
 
 
