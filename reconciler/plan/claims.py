@@ -24,8 +24,9 @@ from reconciler.plan.model import (
 )
 from reconciler.plan.naming import replica_address, service_address
 from reconciler.plan.rolling import Binding, bindings, collide
-from reconciler.plan.services import Looked, container_address
+from reconciler.plan.services import Looked
 from reconciler.plan.situation import Situation
+from reconciler.plan.steps import container_address
 from reconciler.projections.projected import ProjectedContainer
 
 _ALIVE = frozenset({"running", "paused"})

@@ -49,13 +49,12 @@ _STRENGTH: tuple[Verb, ...] = (
 def thing_of(action: AnyAction) -> str:
     """The address of what an action happens to: a replica's container, a service's record, a network, an image …"""
     match action:
-        case RemoveContainer():
+        case RemoveContainer() | StopContainer():
             replica = action.key.rpartition("/")[2] if "+" in action.key else str(action.replica)
             return f"{service_address(action.service)}/{replica}"
         case (
             CreateContainer()
             | StartContainer()
-            | StopContainer()
             | RestartContainer()
             | ReplaceContainer()
             | UpdateContainer()

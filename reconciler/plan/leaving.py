@@ -11,8 +11,8 @@ from reconciler.plan import steps
 from reconciler.plan.draft import Draft
 from reconciler.plan.model import ForgetService, Reason, RemoveContainer, ReplaceContainer, StopContainer
 from reconciler.plan.naming import service_address
-from reconciler.plan.services import container_address
 from reconciler.plan.situation import Situation
+from reconciler.plan.steps import container_address
 from reconciler.projections.projected import ProjectedContainer
 
 _GRACE_MS = 10_000

@@ -138,11 +138,14 @@ class StartContainer(Action, tag="start_container", frozen=True, omit_defaults=T
 
 
 class StopContainer(Action, tag="stop_container", frozen=True, omit_defaults=True, kw_only=True):
+    """Stop and keep. `key` is the container's row, which tells a second one of its replica apart."""
+
     service: str
     replica: int
     container_id: str
     name: str
     grace_ms: int = 10_000
+    key: str = ""
 
 
 class RestartContainer(Action, tag="restart_container", frozen=True, omit_defaults=True, kw_only=True):

@@ -21,7 +21,7 @@ from reconciler.projections.projected import ProjectedContainer
 from reconciler.spec.desired import Resources
 
 AS_DECLARED = "as declared"
-_ALIVE = frozenset({"running", "paused"})
+ALIVE = frozenset({"running", "paused"})
 _SHORT = 12
 
 
@@ -48,7 +48,7 @@ def choose(
 
 def _worth(wanted: Wanted, container: ProjectedContainer) -> tuple[bool, bool, bool, bool]:
     matches = not wanted.differences(container)
-    return container.state in _ALIVE, matches and container.health != "unhealthy", matches, not container.second
+    return container.state in ALIVE, matches and container.health != "unhealthy", matches, not container.second
 
 
 def judge(wanted: Wanted, replica: int, container: ProjectedContainer | None, *, restart: bool) -> Verdict:
@@ -93,7 +93,7 @@ def _absent(wanted: Wanted, replica: int) -> Verdict:
 
 
 def _down(wanted: Wanted, container: ProjectedContainer) -> Verdict:
-    if container.state not in _ALIVE:
+    if container.state not in ALIVE:
         return Verdict(why="stopped on request")
     if not container.external or container.state == "paused":
         return Verdict((steps.stop(wanted, container, Reason("requested", "stopped on request")),))

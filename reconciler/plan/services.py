@@ -22,10 +22,11 @@ from reconciler.plan.model import (
 )
 from reconciler.plan.naming import replica_address, service_address
 from reconciler.plan.reasons import edited
-from reconciler.plan.replicas import Verdict, choose, judge
+from reconciler.plan.replicas import ALIVE, Verdict, choose, judge
 from reconciler.plan.rolling import cannot_overlap, in_turn
 from reconciler.plan.selection import Place
 from reconciler.plan.situation import Situation
+from reconciler.plan.steps import container_address
 from reconciler.plan.wanted import Wanted
 from reconciler.projections.projected import ProjectedContainer
 
@@ -128,19 +129,25 @@ class Services:
         return Reason("scaled", text, changes)
 
     def _remove(self, wanted: Wanted, container: ProjectedContainer, reason: Reason, place: int) -> str:
-        """Remove a container of a declared service that is too many; its id, or empty where it must stay."""
+        """Remove a container of a declared service that is too many; the action's id, empty where there is none.
+
+        What is protected is only stopped, so that it does not work beside the one that stays.
+        """
         address = container_address(container)
         untouched = self._situation.suspended(wanted.name, container.replica) or self._situation.selection.why_not(
             wanted.name, container.replica
         )
-        if wanted.spec.protect:
-            self._draft.warn(address, f"is protected and would be removed: {reason.text}")
-            untouched = f"protected; {reason.text}"
         if untouched:
             self._draft.keep(address, untouched)
             return ""
-        action = steps.remove(container, reason, wanted.spec.stop_grace_ms)
-        return self._draft.add(action, place=place, replica=container.replica)
+        if not wanted.spec.protect:
+            action = steps.remove(container, reason, wanted.spec.stop_grace_ms)
+            return self._draft.add(action, place=place, replica=container.replica)
+        self._draft.warn(address, f"is protected and would be removed: {reason.text}")
+        if reason is _DUPLICATE and container.state in ALIVE:
+            return self._draft.add(steps.stop(wanted, container, reason), place=place, replica=container.replica)
+        self._draft.keep(address, f"protected; {reason.text}")
+        return ""
 
     def _take(self, looked: Looked, place: int) -> None:
         """Put a service's verdicts into the draft, with the edges between them."""
@@ -236,8 +243,3 @@ def _standing(looked: Looked) -> Standing:
     # One that goes on where it was paused runs again, too.
     brings = tuple(action.id for action in actions if starts(action) or isinstance(action, StartContainer))
     return Standing(brings, stays, why)
-
-
-def container_address(container: ProjectedContainer) -> str:
-    """The address of a container; of a second one of its replica with its own id."""
-    return f"{service_address(container.service)}/{container.key.rpartition('/')[2]}"

@@ -51,7 +51,14 @@ def start(wanted: Wanted, container: ProjectedContainer, reason: Reason) -> Star
 def stop(wanted: Wanted, container: ProjectedContainer, reason: Reason) -> StopContainer:
     """Stop it and keep it."""
     return StopContainer(
-        **_common(wanted, "stop", container.replica, reason), **_engine(container), grace_ms=wanted.spec.stop_grace_ms
+        id=f"stop {container_address(container)}",
+        resource=service_address(container.service),
+        reason=reason,
+        service=container.service,
+        replica=container.replica,
+        **_engine(container),
+        grace_ms=wanted.spec.stop_grace_ms,
+        key=container.key if container.second else "",
     )
 
 
@@ -99,9 +106,8 @@ def rename(wanted: Wanted, container: ProjectedContainer, reason: Reason) -> Ren
 
 def remove(container: ProjectedContainer, reason: Reason, grace_ms: int) -> RemoveContainer:
     """Stop and remove it; a second one of its replica is told apart by its own id."""
-    replica = container.key.rpartition("/")[2] if container.second else str(container.replica)
     return RemoveContainer(
-        id=f"delete {service_address(container.service)}/{replica}",
+        id=f"delete {container_address(container)}",
         resource=service_address(container.service),
         reason=reason,
         service=container.service,
@@ -111,6 +117,11 @@ def remove(container: ProjectedContainer, reason: Reason, grace_ms: int) -> Remo
         grace_ms=grace_ms,
         key=container.key,
     )
+
+
+def container_address(container: ProjectedContainer) -> str:
+    """The address of a container; of a second one of its replica with its own id."""
+    return f"{service_address(container.service)}/{container.key.rpartition('/')[2]}"
 
 
 def engine_name(wanted: Wanted, replica: int) -> str:
