@@ -16,7 +16,7 @@ from reconciler.errors import Problem
 from reconciler.spec.compose import compose
 from reconciler.spec.inputs import Inputs, list_pattern
 from reconciler.spec.problems import Problems
-from reconciler.spec.source import Source, Unreadable, read_source, shown_path
+from reconciler.spec.source import Unreadable, read_source, shown_path
 from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted, visible
 
 # Sections whose keys are names: files add to them.
@@ -37,24 +37,22 @@ class _Gathering:
     problems: Problems
     root: Path
     done: set[Path] = field(default_factory=set)
-    sources: list[Source] = field(default_factory=list)
+    has_references: bool = False
 
 
-def gather(
-    file: Path, env: str, project: Path, inputs: Inputs, problems: Problems
-) -> tuple[Mapping | None, list[Source]]:
-    """The merged tree of a fleet and the files it came from; the tree is None when the main file cannot be used."""
+def gather(file: Path, env: str, project: Path, inputs: Inputs, problems: Problems) -> tuple[Mapping | None, bool]:
+    """The merged tree of a fleet, None when the main file cannot be used; and whether any of its files holds a `$`."""
     work = _Gathering(project, inputs, problems, file)
     base = _read(file, work)
     overlay = _overlay(file, env, work) if env else None
     if base is None:
-        return None, work.sources
+        return None, False
     chosen = overlay if overlay is not None and "include" in overlay.entries else base
     _include(chosen.entries.get("include"), base, [file], work)
     for tree in (base, overlay):
         if tree is not None:
             tree.entries.pop("include", None)
-    return (base if overlay is None else lay_over(base, overlay, problems)), work.sources
+    return (base if overlay is None else lay_over(base, overlay, problems)), work.has_references
 
 
 def overlay_path(file: Path, env: str) -> Path:
@@ -74,7 +72,7 @@ def _read(path: Path, work: _Gathering) -> Mapping | None:
         work.problems.incomplete = True
         return None
     work.inputs.file(path, source.digest)
-    work.sources.append(source)
+    work.has_references |= "$" in source.text
     return compose(source, work.problems)
 
 

@@ -68,11 +68,11 @@ def load(file: Path, *, project: Path, options: LoadOptions | None = None) -> Lo
     options = options if options is not None else LoadOptions()
     problems = Problems()
     inputs = Inputs(file, project, options)
-    root, sources = gather(file, options.env, project, inputs, problems)
+    root, has_references = gather(file, options.env, project, inputs, problems)
     if root is None:
         raise SpecInvalid(problems.found)
     variables = collect(root, options, inputs, problems)
-    if any("$" in source.text for source in sources):
+    if has_references:
         root = fill(root, variables, problems)
     reading = Reading(problems, inputs, project, key=options.key)
     desired = read_fleet(root, reading, options, project_hash(project))
