@@ -14,7 +14,11 @@ web_image=localhost/fleet-demo-web:1
 postgres_image=localhost/fleet-demo-postgres:1
 
 say() {
-    printf '\n\033[1m%s\033[0m\n' "$*"
+    if [ -t 1 ]; then
+        printf '\n\033[1m%s\033[0m\n' "$*"
+    else
+        printf '\n%s\n' "$*"
+    fi
 }
 
 provide_image() { # NAME REGISTRY-REFERENCE LOCAL-NAME: NAME exists afterwards
@@ -55,7 +59,7 @@ up() {
     cat <<TEXT
 
 Go on:
-  1. change something in fleet.yaml: the greeting, say, or replicas: 2 for a service of yours
+  1. change something in fleet.yaml: the greeting, say
   2. $command plan       what would happen, field by field; nothing is touched
   3. $command apply      make it happen
   4. $command why web    why the container is as it is, back to your edit
@@ -64,9 +68,14 @@ TEXT
 }
 
 each() { # COMMAND...: run with the lines of standard input as further arguments, if there are any
-    local lines
+    local lines said
     mapfile -t lines
-    [ ${#lines[@]} -eq 0 ] || "$@" "${lines[@]}" >/dev/null
+    [ ${#lines[@]} -eq 0 ] && return
+    # Without systemd, Podman complains of timers that it never made; what it says counts only when it fails.
+    said=$("$@" "${lines[@]}" 2>&1) || {
+        echo "$said" >&2
+        return 1
+    }
 }
 
 down() {
@@ -80,7 +89,7 @@ from pathlib import Path
 from reconciler.paths import project_data_dir, project_hash
 print(project_hash(Path(".")), project_data_dir(Path(".")))')
     local mine=(--filter "label=fleet.project=$project")
-    podman ps --all --quiet "${mine[@]}" | each podman rm --force --time 10
+    podman ps --all --quiet "${mine[@]}" | each podman rm --force --time 1
     podman volume ls --quiet "${mine[@]}" | each podman volume rm
     podman network ls --quiet "${mine[@]}" | each podman network rm
     podman secret ls --format '{{.Name}}' | { grep "^fleet-$project-" || true; } | each podman secret rm

@@ -17,6 +17,10 @@ built_already() { # IMAGE DIGEST
     [ "$(podman image inspect --format '{{index .Labels "recipe"}}' "$1" 2>/dev/null)" = "$2" ]
 }
 
+forget() { # IMAGE-ID: one that was just replaced, unless something stands on it
+    [ -z "$1" ] || podman rmi "$1" >/dev/null 2>&1 || true
+}
+
 need() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null || {
         echo "scripts/images.sh: $1 is missing; install Debian's package $2" >&2
@@ -29,10 +33,13 @@ busybox_image() {
     digest=$(recipe_digest "$here/images/busybox.sh")
     built_already "$image" "$digest" && return
     need busybox busybox-static
+    local old
+    old=$(podman image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
     local root=$work/busybox
     "$here/images/busybox.sh" "$root"
     tar -C "$root" --owner=0 --group=0 -c . |
         podman import -q --change 'ENV PATH=/bin' --change 'CMD ["/bin/sh"]' --change "LABEL recipe=$digest" - "$image" >/dev/null
+    forget "$old"
     echo "built $image"
 }
 
@@ -41,6 +48,8 @@ postgres_image() {
     digest=$(recipe_digest "$here/images/postgres.sh" "$here/images/postgres-entrypoint.sh")
     built_already "$image" "$digest" && return
     need mmdebstrap mmdebstrap
+    local old
+    old=$(podman image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
     "$here/images/postgres.sh" "$work/postgres.tar"
     podman import -q \
         --change 'ENV PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
@@ -48,6 +57,7 @@ postgres_image() {
         --change 'USER postgres' --change 'EXPOSE 5432' --change 'STOPSIGNAL SIGINT' \
         --change 'ENTRYPOINT ["/usr/bin/postgres-entrypoint.sh"]' --change 'CMD ["postgres"]' \
         --change "LABEL recipe=$digest" "$work/postgres.tar" "$image" >/dev/null
+    forget "$old"
     echo "built $image"
 }
 
