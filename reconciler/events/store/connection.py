@@ -104,6 +104,8 @@ class Readers:
         """
         with self.reading() as connection:
             connection.execute("BEGIN")
+            # Only the first look at the file fixes which state it is.
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
             try:
                 yield connection
             finally:

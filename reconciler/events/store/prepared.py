@@ -41,8 +41,8 @@ def prepare(new: NewEvent) -> Prepared:
         raise EventInvalid(new.event_type, (f"stream_id: {new.stream_id!r} cannot name a stream",))
     try:
         return Prepared(new, data, _encode(data))
-    except (OverflowError, TypeError, ValueError, RecursionError) as error:
-        raise EventInvalid(new.event_type, (f"holds something that JSON cannot: {error}",)) from None
+    except UnicodeEncodeError as error:
+        raise EventInvalid(new.event_type, (f"holds text that is none: {error}",)) from None
 
 
 def _can_name(word: str) -> bool:
