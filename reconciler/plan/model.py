@@ -292,6 +292,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         actions: sorted so that every action stands after those it needs.
         destroys: how many containers would be removed or replaced, for `max_destroy`.
+        masked: values are covered in it, so that it is for reading only.
     """
 
     version: int = PLAN_VERSION
@@ -303,6 +304,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = Counts()
     destroys: int = 0
     basis: Basis
+    masked: bool = False
 
     @property
     def empty(self) -> bool:

@@ -1,0 +1,106 @@
+"""What all renderings for people share: the counts in words, the symbol and heading of each kind of change, who is behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from reconciler.plan.counts import thing_of
+from reconciler.plan.model import AnyAction, DefineService, FieldChange, Plan, ReplaceContainer, Verb, verb_of
+from reconciler.plan.reasons import origin_of
+
+# Destructive ones first, in every rendering.
+COUNTED: tuple[tuple[str, str], ...] = (
+    ("replace", "to replace"),
+    ("delete", "to delete"),
+    ("create", "to create"),
+    ("adopt", "to take over"),
+    ("update", "to update in place"),
+    ("stop", "to stop"),
+    ("restart", "to restart"),
+    ("start", "to start"),
+    ("run", "to run"),
+    ("prepare", "to prepare"),
+    ("record", "to record"),
+    ("unchanged", "unchanged"),
+)
+
+_GROUPS: tuple[tuple[Verb, str, str], ...] = (
+    ("replace", "-/+", "Replaced"),
+    ("delete", "-", "Deleted"),
+    ("create", "+", "Created"),
+    ("adopt", "&", "Taken over"),
+    ("update", "~", "Updated in place"),
+    ("stop", "x", "Stopped"),
+    ("restart", "<>", "Restarted"),
+    ("start", ">", "Started"),
+    ("run", "!", "Run"),
+    ("prepare", "*", "Prepared"),
+    ("record", ".", "Only recorded"),
+)
+
+_ORIGINS = {"file": "you edited the file", "world": "the world changed", "person": "asked for", "fleet": ""}
+
+# Words that say no more than that all is well.
+_PLAIN = frozenset({"as declared", "completed", "external", "not needed"})
+
+
+class Entry(NamedTuple):
+    """Like things to which the same happens for the same reason."""
+
+    symbol: str
+    things: tuple[str, ...]
+    text: str
+    origin: str
+    changes: tuple[FieldChange, ...]
+
+    @property
+    def title(self) -> str:
+        """The addresses, those of one service shortened: `service/web/1, 2, 3`."""
+        first, *others = self.things
+        stem = first.rpartition("/")[0]
+        return ", ".join([first, *(other.removeprefix(f"{stem}/") for other in others)])
+
+
+def summary(plan: Plan) -> str:
+    """The counts in words, those of replacements and deletions always, others where they are not zero."""
+    counts = [(getattr(plan.counts, name), word, name in ("replace", "delete")) for name, word in COUNTED]
+    return ", ".join(f"{number} {word}" for number, word, always in counts if number or always)
+
+
+def groups(plan: Plan) -> Iterator[tuple[str, list[Entry]]]:
+    """Headings with what is under them; records only of services to which nothing else happens."""
+    busy = {
+        action.resource
+        for action in plan.actions
+        if not isinstance(action, DefineService) and verb_of(action) != "record"
+    }
+    for verb, symbol, heading in _GROUPS:
+        actions = [one for one in plan.actions if verb_of(one) == verb]
+        if verb == "record":
+            actions = [one for one in actions if one.resource not in busy]
+        if actions:
+            yield heading, list(_entries(actions, symbol))
+
+
+def _entries(actions: Iterable[AnyAction], symbol: str) -> Iterator[Entry]:
+    """One entry for replicas of a service that share a reason; the order of the first ones."""
+    found: dict[tuple[str, str, str], Entry] = {}
+    for action in actions:
+        reason = action.reason
+        name = type(action).__name__
+        key = (action.resource, name, repr((reason, _order(action))))
+        before = found.get(key)
+        things = (*before.things, thing_of(action)) if before is not None else (thing_of(action),)
+        found[key] = Entry(symbol, things, reason.text + _order(action), _ORIGINS[origin_of(reason)], reason.changes)
+    yield from found.values()
+
+
+def _order(action: AnyAction) -> str:
+    starts_first = isinstance(action, ReplaceContainer) and action.order == "start-first"
+    return " (the new one starts first)" if starts_first else ""
+
+
+def left_alone(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What stays as it is for a reason that a person should know."""
+    return ((one.resource, one.why) for one in plan.unchanged if one.why not in _PLAIN)
