@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reconciler.cli.completion import known_resources
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import colour_wanted, paint, print_json, short_local_time
 
@@ -22,7 +23,12 @@ _LONGEST_VALUE = 60
 def why(
     project: Project,
     resource: Annotated[
-        str, typer.Argument(help="service/web, service/web/2, network/default, or a bare name.", metavar="RESOURCE")
+        str,
+        typer.Argument(
+            help="service/web, service/web/2, network/default, or a bare name.",
+            metavar="RESOURCE",
+            autocompletion=known_resources,
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:

@@ -235,3 +235,18 @@ def test_reading_goes_on_while_somebody_writes(terminal: Terminal, story: Stored
         assert terminal.fleet("events").code == 0
     writer.join()
     assert len(types(terminal)) == 27
+
+
+def test_the_shell_is_offered_what_the_log_knows(
+    terminal: Terminal, story: StoredLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciler.cli.completion import known_resources
+
+    story.record("network_created", "fleet/shop", {"network": "default", "engine_name": "shop-default"})
+    monkeypatch.chdir(terminal.directory)
+    assert known_resources("") == []
+    monkeypatch.setenv("FLEET_DATABASE_URL", str(terminal.database))
+    assert known_resources("") == ["web", "service/web", "network/default"]
+    assert known_resources("s") == ["service/web"]
+    terminal.database.write_bytes(b"this is no database" * 100)
+    assert known_resources("") == []
