@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,20 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": FILE.name,
-        **components.pop(name),
+        **_tidy(components.pop(name)),
         "title": "plan",
-        "$defs": dict(sorted(components.items())),
+        "$defs": _tidy(dict(sorted(components.items()))),
+    }
+
+
+def _tidy(part: Any) -> Any:
+    """Descriptions without the indentation that docstrings have in the source."""
+    if isinstance(part, list):
+        return [_tidy(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: cleandoc(one) if key == "description" and isinstance(one, str) else _tidy(one) for key, one in part.items()
     }
 
 

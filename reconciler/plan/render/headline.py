@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from reconciler.plan.counts import thing_of
-from reconciler.plan.model import AnyAction, DefineService, FieldChange, Plan, ReplaceContainer, Verb, verb_of
+from reconciler.plan.model import AnyAction, FieldChange, Plan, Reason, ReplaceContainer, Verb, verb_of
 from reconciler.plan.reasons import origin_of
 
 # Destructive ones first, in every rendering.
-COUNTED: tuple[tuple[str, str], ...] = (
+_COUNTED: tuple[tuple[str, str], ...] = (
     ("replace", "to replace"),
     ("delete", "to delete"),
     ("create", "to create"),
@@ -21,7 +21,6 @@ COUNTED: tuple[tuple[str, str], ...] = (
     ("start", "to start"),
     ("run", "to run"),
     ("prepare", "to prepare"),
-    ("record", "to record"),
     ("unchanged", "unchanged"),
 )
 
@@ -40,6 +39,7 @@ _GROUPS: tuple[tuple[Verb, str, str], ...] = (
 )
 
 _ORIGINS = {"file": "you edited the file", "world": "the world changed", "person": "asked for", "fleet": ""}
+_SAID_ALREADY = frozenset({"declared", "removed_from_file", "requested"})
 
 # Words that say no more than that all is well.
 _PLAIN = frozenset({"as declared", "completed", "external", "not needed"})
@@ -64,17 +64,15 @@ class Entry(NamedTuple):
 
 def summary(plan: Plan) -> str:
     """The counts in words, those of replacements and deletions always, others where they are not zero."""
-    counts = [(getattr(plan.counts, name), word, name in ("replace", "delete")) for name, word in COUNTED]
-    return ", ".join(f"{number} {word}" for number, word, always in counts if number or always)
+    counts = [(getattr(plan.counts, name), word, name in ("replace", "delete")) for name, word in _COUNTED]
+    words = [f"{number} {word}" for number, word, always in counts if number or always]
+    only_records = all(verb_of(action) == "record" for action in plan.actions)
+    return ", ".join([*words, f"{plan.counts.record} to record"] if only_records else words)
 
 
 def groups(plan: Plan) -> Iterator[tuple[str, list[Entry]]]:
     """Headings with what is under them; records only of services to which nothing else happens."""
-    busy = {
-        action.resource
-        for action in plan.actions
-        if not isinstance(action, DefineService) and verb_of(action) != "record"
-    }
+    busy = {action.resource for action in plan.actions if verb_of(action) != "record"}
     for verb, symbol, heading in _GROUPS:
         actions = [one for one in plan.actions if verb_of(one) == verb]
         if verb == "record":
@@ -92,8 +90,12 @@ def _entries(actions: Iterable[AnyAction], symbol: str) -> Iterator[Entry]:
         key = (action.resource, name, repr((reason, _order(action))))
         before = found.get(key)
         things = (*before.things, thing_of(action)) if before is not None else (thing_of(action),)
-        found[key] = Entry(symbol, things, reason.text + _order(action), _ORIGINS[origin_of(reason)], reason.changes)
+        found[key] = Entry(symbol, things, reason.text + _order(action), _origin(reason), reason.changes)
     yield from found.values()
+
+
+def _origin(reason: Reason) -> str:
+    return "" if reason.code in _SAID_ALREADY else _ORIGINS[origin_of(reason)]
 
 
 def _order(action: AnyAction) -> str:
