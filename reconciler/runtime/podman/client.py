@@ -138,7 +138,7 @@ class Client:
     ) -> bytes:
         """One request and the whole of its answer."""
         patience = self._look_timeout if looking else timeout
-        with self._translated(doing):
+        with _translated(doing, self.socket):
             answer = self._send(method, self._target(path, query), body, patience)
             content = self._whole(answer)
         if answer.status >= 400:
@@ -155,14 +155,33 @@ class Client:
         body: Any = None,
         timeout: float | None = None,
         looking: bool = False,
+        at_once: bool = True,
     ) -> Stream:
-        """One request whose answer is read as it comes."""
-        with self._translated(doing):
-            answer = self._send(method, self._target(path, query), body, timeout)
-            if answer.status < 400:
-                return Stream(answer, doing)
-            content = self._whole(answer)
-        raise _refused(answer.status, content, doing, looking=looking)
+        """One request, on a connection of its own, whose answer is read as it comes.
+
+        Args:
+            method: of the request.
+            path: under `/libpod`.
+            doing: what this is for, as it follows "could not".
+            query: of the request; None values are left out.
+            body: bytes as they are, pieces as they come, anything else as JSON.
+            timeout: seconds of silence that are borne.
+            looking: an error means that something cannot be read.
+            at_once: whether the engine's yes or no is waited for here, and not by whoever reads. Some answers begin
+                only when there is something to tell.
+        """
+        content, headers = _content(body)
+        with _translated(doing, self.socket):
+            connection = Connection(self.socket, self._look_timeout)
+            stream = Stream(connection, method, doing, looking=looking)
+            try:
+                connection.send(method, self._target(path, query), body=content, headers=headers, timeout=timeout)
+                if at_once:
+                    stream.begin()
+            except BaseException:
+                connection.close()
+                raise
+        return stream
 
     def ping(self) -> Mapping[str, str]:
         """The headers of a sign of life.
@@ -170,7 +189,7 @@ class Client:
         Raises:
             RuntimeUnreachable: there is none.
         """
-        with self._translated("reach the engine"):
+        with _translated("reach the engine", self.socket):
             answer = self._send("GET", "/libpod/_ping", b"", self._look_timeout)
             self._whole(answer)
         return answer.headers if answer.status == 200 else {}
@@ -227,11 +246,6 @@ class Client:
             answer.close()
         return content
 
-    @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        with _translated(doing, self.socket):
-            yield
-
     def _decoded(self, content: bytes, kind: Any, doing: str) -> Any:
         try:
             return msgspec.json.decode(content, type=kind)
@@ -244,15 +258,26 @@ class Client:
 class Stream:
     """The body of an answer as it arrives. Closing it from another thread ends the reading."""
 
-    def __init__(self, answer: Answer, doing: str) -> None:
-        self._answer = answer
+    def __init__(self, connection: Connection, method: Method, doing: str, *, looking: bool) -> None:
+        self._connection = connection
+        self._method = method
         self._doing = doing
+        self._looking = looking
+        self._answer: Answer | None = None
         self._closed = False
+
+    def begin(self) -> Answer:
+        """Wait for the head of the answer; a refusal is raised."""
+        if self._answer is None:
+            self._answer = answer = self._connection.receive(self._method)
+            if answer.status >= 400:
+                raise _refused(answer.status, answer.read(), self._doing, looking=self._looking)
+        return self._answer
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             with _translated(self._doing, ""):
-                yield from self._answer.pieces()
+                yield from self.begin().pieces()
         except RuntimeUnreachable:
             if not self._closed:
                 raise
@@ -262,7 +287,7 @@ class Stream:
     def close(self) -> None:
         """End it; nothing more is read."""
         self._closed = True
-        self._answer.close()
+        self._connection.close()
 
 
 @contextmanager

@@ -194,13 +194,13 @@ class Containers:
             "tail": tail,
             "since": since,
         }
+        path, doing = f"/containers/{segment(container)}", f"read the logs of container {container}"
+        # The answer to a log that is followed begins with its first line, be that in a week.
+        if follow and not self._client.exists(f"{path}/exists", doing):
+            raise NotFound(f"could not {doing}: there is no such container")
+        timeout = None if follow else ACTION_TIMEOUT
         stream = self._client.stream(
-            "GET",
-            f"/containers/{segment(container)}/logs",
-            f"read the logs of container {container}",
-            query=query,
-            timeout=None if follow else ACTION_TIMEOUT,
-            looking=True,
+            "GET", f"{path}/logs", doing, query=query, timeout=timeout, looking=True, at_once=not follow
         )
         return Followed(stream, log_lines)
 

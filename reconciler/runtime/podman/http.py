@@ -144,22 +144,33 @@ class Connection:
         headers: Iterable[tuple[str, str]] = (),
         timeout: float | None,
     ) -> Answer:
-        """Send one request and read the head of its answer.
+        """Send one request and read the head of its answer; as `send` and `receive`."""
+        self.send(method, target, body=body, headers=headers, timeout=timeout)
+        return self.receive(method)
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | Iterable[bytes] = b"",
+        headers: Iterable[tuple[str, str]] = (),
+        timeout: float | None,
+    ) -> None:
+        """Send one request.
 
         Args:
             method: GET, POST, PUT, DELETE or HEAD.
             target: path and query, percent-encoded.
             body: all of it, or pieces of unknown number, which are sent in chunks.
             headers: further headers.
-            timeout: seconds of silence that are borne, None for any.
+            timeout: seconds of silence that are borne from now on, None for any.
 
         Raises:
-            Unanswered: the connection ended before an answer began.
-            BrokenAnswer: the answer is not HTTP.
-            TimeoutError: silence for too long.
+            TimeoutError: the other side takes nothing for too long.
             OSError: the connection broke.
         """
-        self.free = False
+        self.free, self.used = False, True
         self._socket.settimeout(timeout)
         lines = [f"{method} {target} HTTP/1.1", "Host: d"]
         lines += [f"{name}: {value}" for name, value in headers]
@@ -178,18 +189,16 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError):
             # An engine that refuses a long body answers before it has read all of it.
             pass
-        self.used = True
-        return self._answer(method)
 
-    def close(self) -> None:
-        """End it; a reader in another thread wakes up."""
-        self.free = False
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self.file.close()
+    def receive(self, method: str) -> Answer:
+        """Read the head of the answer to what was sent.
 
-    def _answer(self, method: str) -> Answer:
+        Raises:
+            Unanswered: the connection ended before an answer began.
+            BrokenAnswer: the answer is not HTTP.
+            TimeoutError: silence for too long.
+            OSError: the connection broke.
+        """
         while True:
             try:
                 first = self.file.readline(_MAX_LINE)
@@ -206,6 +215,14 @@ class Connection:
         if bodiless:
             answer.read()
         return answer
+
+    def close(self) -> None:
+        """End it; a reader in another thread wakes up."""
+        self.free = False
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self.file.close()
 
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}

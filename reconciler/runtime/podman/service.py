@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -100,14 +101,19 @@ def start_service(
     )
     deadline = time.monotonic() + _PATIENCE
     while not answers(socket):
-        if os.waitpid(process, os.WNOHANG)[0] or time.monotonic() > deadline:
-            said = log.read_text(errors="replace").strip().splitlines()
-            raise RuntimeUnreachable(
-                f"podman system service does not come up: {said[-1] if said else 'it says nothing'}",
-                where=str(log),
-                hint="fleet doctor says what is wrong and how to mend it",
-            )
-        time.sleep(_POLL)
+        ended = os.waitpid(process, os.WNOHANG)[0] != 0
+        if not ended and time.monotonic() < deadline:
+            time.sleep(_POLL)
+            continue
+        if not ended:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        said = log.read_text(errors="replace").strip().splitlines()
+        raise RuntimeUnreachable(
+            f"podman system service does not come up: {said[-1] if said else 'it says nothing'}",
+            where=str(log),
+            hint="fleet doctor says what is wrong and how to mend it",
+        )
     return process
 
 
