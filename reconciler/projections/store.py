@@ -121,8 +121,10 @@ class Store:
                 self._writer = Writer(path, connection, Projecting(connection), clock)
                 self._leases = Leases(self._writer, lambda: connect(path, pragmas, access="write"))
         with self._readers.snapshot() as found:
-            self.read_only = not writing or bool(newer_types(found))
-            self._current = Position.of(found) == (head_of(found), FOLD_VERSION)
+            position = Position.of(found)
+            newer = position.fold_version > FOLD_VERSION or bool(newer_types(found))
+            self.read_only = not writing or newer
+            self._current = position == (head_of(found), FOLD_VERSION)
 
     def __enter__(self) -> Store:
         return self

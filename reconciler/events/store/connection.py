@@ -36,26 +36,25 @@ def connect(path: Path, pragmas: Pragmas, *, access: Literal["write", "read"]) -
         sqlite3.Error: for the caller to translate.
     """
     if access == "write":
-        connection = _open(path, "rw", pragmas)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {pragmas.durability}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {pragmas.wal_autocheckpoint:d}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
+        return _open(
+            path,
+            "rw",
+            pragmas,
+            "PRAGMA journal_mode = WAL",
+            f"PRAGMA synchronous = {pragmas.durability}",
+            f"PRAGMA wal_autocheckpoint = {pragmas.wal_autocheckpoint:d}",
+            "PRAGMA foreign_keys = ON",
+        )
     if beside(path, "-wal").exists():
         return _open(path, "ro", pragmas)
-    connection = _open(path, "rw", pragmas)
     try:
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("SELECT 1 FROM sqlite_schema")
+        return _open(path, "rw", pragmas, "PRAGMA query_only = ON", "SELECT 1 FROM sqlite_schema")
     except sqlite3.OperationalError:
         # On a medium that takes no writes at all nobody else writes either.
-        connection.close()
         return _open(path, "ro&immutable=1", pragmas)
-    return connection
 
 
-def _open(path: Path, mode: str, pragmas: Pragmas) -> sqlite3.Connection:
+def _open(path: Path, mode: str, pragmas: Pragmas, *statements: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -64,7 +63,13 @@ def _open(path: Path, mode: str, pragmas: Pragmas) -> sqlite3.Connection:
         timeout=pragmas.busy_timeout_ms / 1000,
         cached_statements=256,
     )
-    connection.execute(f"PRAGMA cache_size = {-1024 * pragmas.cache_size_mb:d}")
+    try:
+        connection.execute(f"PRAGMA cache_size = {-1024 * pragmas.cache_size_mb:d}")
+        for statement in statements:
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

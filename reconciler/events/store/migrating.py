@@ -19,7 +19,7 @@ from reconciler.events.store.connection import Pragmas, connect
 from reconciler.events.store.faults import translated
 from reconciler.events.store.files import beside, make_private_file, move_into_place
 from reconciler.events.store.opening import revision_of
-from reconciler.events.store.schema import REVISION
+from reconciler.events.store.schema import REVISION, REVISIONS
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -100,7 +100,7 @@ def _run(connection: sqlite3.Connection, before: str, target: str) -> None:
     with engine.begin() as transaction:
         config = _config()
         config.attributes["connection"] = transaction
-        if target > before:
+        if target in REVISIONS[REVISIONS.index(before) + 1 if before else 0 :]:
             command.upgrade(config, target)
         else:
             command.downgrade(config, target)
