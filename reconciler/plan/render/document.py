@@ -42,7 +42,5 @@ def plan_from_document(value: dict[str, Any]) -> Plan:
     except msgspec.ValidationError as error:
         raise PlanStale(f"the saved plan cannot be read: {error}", hint=_AGAIN) from None
     if plan.masked:
-        raise PlanStale(
-            "the saved plan is one for reading, with values covered", hint="save it with `fleet plan --out`"
-        )
+        raise PlanStale("the saved plan is one for reading, with values covered", hint=_AGAIN)
     return plan
