@@ -31,15 +31,17 @@ class Conversion:
         document: its sections; text in it is a template, in which `${X}` is a variable.
         notes: what could not be taken over, or only otherwise, by place.
         sources: the Compose files as the person knows them.
+        written: what each service is called in the Compose file.
     """
 
     document: dict[str, Any]
     notes: tuple[Note, ...]
     sources: tuple[str, ...]
+    written: Table[str, str]
 
     def notes_of(self, service: str) -> tuple[Note, ...]:
-        """The remarks about one service of the Compose file."""
-        start = child("services", service)
+        """The remarks about one of the fleet's services."""
+        start = child("services", self.written[service])
         return tuple(n for n in self.notes if n.path == start or n.path.startswith((f"{start}.", f"{start}[")))
 
 
@@ -74,7 +76,8 @@ def convert(
         if key not in _SECTIONS and not key.startswith("x-"):
             notes.dropped(entry, key, "there is no such section here")
     document = _document(ctx, name or _fleet_name(project))
-    return Conversion(document, notes.found, tuple(shown_path(file) for file in files))
+    sources = tuple(shown_path(file) for file in files)
+    return Conversion(document, notes.found, sources, {new: old for old, new in ctx.names["services"].items()})
 
 
 def _dotenv(folder: Path) -> dict[str, str]:

@@ -149,7 +149,7 @@ class ServiceConversion:
             below = child(path, name)
             template: str | None = self.ctx.text(value)
             if is_null(value):
-                template = self.ctx.variables.bare(name)
+                template = self.ctx.variables.bare(name, value, below)
                 if template is None:
                     self.notes.changed(value, below, "it is not set here, so that it is left out, as in Compose")
                     continue

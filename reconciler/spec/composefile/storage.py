@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.spec.checks.allowances import mount_allowance
 from reconciler.spec.composefile.context import Context
-from reconciler.spec.composefile.variables import evaluated
+from reconciler.spec.composefile.variables import evaluated, literal
 from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child
 
 _PATHS = ("/", "./", "../", "~")
@@ -29,12 +29,12 @@ def _mount(node: Node, path: str, service: str, ctx: Context, allow: set[str]) -
     if isinstance(node, Mapping):
         return _long_mount(node, path, service, ctx, allow)
     parts, now = ctx.text(node).split(":"), evaluated(node).split(":")
-    if len(parts) == 1:
-        return f"{_anonymous(node, path, now[0], service, ctx)}:{parts[0]}"
     if len(parts) != len(now):
         # A variable holds a colon, so that only what it is now can be taken apart.
         ctx.notes.changed(node, path, "its variable holds more than a path, and was decided now")
-        parts = now
+        parts = [literal(part) for part in now]
+    if len(parts) == 1:
+        return f"{_anonymous(node, path, now[0], service, ctx)}:{parts[0]}"
     options = [option for option in now[2].split(",") if option] if len(now) > 2 else []
     for option in options:
         if option not in _NEEDLESS_OPTIONS and option != "ro":
@@ -143,7 +143,7 @@ def _config_content(name: str, item: Node, path: str, ctx: Context) -> dict[str,
     if "content" in entries:
         return {"content": ctx.text(entries["content"])}
     if "environment" in entries:
-        template = ctx.variables.bare(evaluated(entries["environment"]))
+        template = ctx.variables.bare(evaluated(entries["environment"]), entries["environment"], path)
         if template is not None:
             return {"content": template}
     ctx.notes.dropped(item, path, f"the config {name} is external or not set here; give its file or its content")

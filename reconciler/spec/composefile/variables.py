@@ -36,11 +36,13 @@ class Variable:
     Attributes:
         env: the environment variable that it reads.
         default: None when it has to be given.
+        at: where it was met first, and the path of that.
         hidden: its value lies in `.env` and is not copied, because it looks like a secret.
     """
 
     env: str
     default: str | None
+    at: tuple[Node, str]
     type: Type = "string"
     hidden: bool = False
 
@@ -54,7 +56,7 @@ def evaluated(node: Node) -> str:
 
 def literal(text: str) -> str:
     """Text as a template that stands for exactly it, whatever follows."""
-    return re.sub(r"\$(?=[{$]|\Z)", "$$$$", text)
+    return re.sub(r"\$(?=[{$]|\Z)", "$$", text)
 
 
 class Variables:
@@ -146,10 +148,9 @@ class Variables:
         self._notes.changed(node, path, f"the nested {argument} was decided now")
         return found
 
-    def _declare(self, env: str, default: str | None, node: Scalar, path: str) -> str:
+    def _declare(self, env: str, default: str | None, node: Node, path: str) -> str:
         """A variable that reads `env` with this default: the one there is, or another name for another default."""
-        hidden = env in self.dotenv and _SECRET_WORD.search(env) is not None
-        wanted = Variable(env, None if hidden else self.dotenv.get(env, default), hidden=hidden)
+        wanted = self._variable(env, default, node, path)
         name, count = env[:_LONGEST_NAME], 1
         while (present := self._same_name(name)) is not None:
             if (present.env, present.default) == (wanted.env, wanted.default):
@@ -157,25 +158,21 @@ class Variables:
             count += 1
             name = f"{env[:_LONGEST_NAME]}_{count}"
         self.declared[name] = wanted
-        if hidden:
-            why = "lies in .env and was not copied; export it before fleet runs"
-            self._notes.changed(node, path, f"the value of {env} {why}")
         return name
+
+    def _variable(self, env: str, default: str | None, node: Node, path: str) -> Variable:
+        hidden = env in self.dotenv and _SECRET_WORD.search(env) is not None
+        return Variable(env, None if hidden else self.dotenv.get(env, default), (node, path), hidden=hidden)
 
     def _same_name(self, name: str) -> Variable | None:
         return next((variable for known, variable in self.declared.items() if known.upper() == name.upper()), None)
 
-    def bare(self, name: str) -> str | None:
+    def bare(self, name: str, node: Node, path: str) -> str | None:
         """The template of a variable that is passed on from the environment; None when it is not set."""
         if name not in self.known:
             return None
-        default = self.dotenv.get(name, "")
-        where = next((n for n, v in self.declared.items() if v.env == name), None)
-        if where is None:
-            where = name[:_LONGEST_NAME]
-            hidden = name in self.dotenv and _SECRET_WORD.search(name) is not None
-            self.declared[where] = Variable(name, None if hidden else default, hidden=hidden)
-        return f"${{{where}}}"
+        where = next((known for known, variable in self.declared.items() if variable.env == name), None)
+        return f"${{{where or self._declare(name, '', node, path)}}}"
 
     def typed(self, template: str, kind: Type) -> str:
         """A template in a place that wants a number or a boolean; a variable that it is all of takes that type."""
@@ -196,6 +193,9 @@ class Variables:
         for name, variable in self.declared.items():
             if name not in used:
                 continue
+            if variable.hidden:
+                why = "lies in .env and was not copied; export it before fleet runs"
+                self._notes.changed(*variable.at, f"the value of {variable.env} {why}")
             section[name] = {"type": variable.type, "env": variable.env}
             if variable.default is not None:
                 typed = variable.type != "string"

@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.spec.tree import plain_value
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./~+-](?:[A-Za-z0-9_./ +=@%~:,-]*[A-Za-z0-9_./+=@%~-])?")
+_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _WIDTH = 100
 _WORDS_OF_OLD_YAML = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"})
 
@@ -28,10 +29,16 @@ def scalar(value: Any) -> str:
         and plain_value(text) == text
         and text.lower() not in _WORDS_OF_OLD_YAML
         and not re.search(r": |, |:$| #|,$", text)
-        and not re.fullmatch(r"[\d:._-]+", text)
+        and not re.fullmatch(r"(?=.*\d)[\d:._-]+", text)
         and not text.startswith(("- ", "-"))
     )
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes, with escapes for what YAML does not take as it is."""
+    written = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: json.dumps(match[0])[1:-1], written)
 
 
 def _flow(value: Any) -> str:
@@ -45,7 +52,7 @@ def _flow(value: Any) -> str:
 
 def _flow_scalar(value: Any) -> str:
     text = scalar(value)
-    return json.dumps(text, ensure_ascii=False) if not text.startswith('"') and re.search(r"[,\[\]{}]", text) else text
+    return _quoted(text) if not text.startswith('"') and re.search(r"[,\[\]{}]", text) else text
 
 
 def _is_flat(value: Any) -> bool:
@@ -84,9 +91,7 @@ def lines(
 def _text(head: str, value: Any, indent: int) -> Iterator[str]:
     """Text of several lines stands as it is where YAML lets it."""
     text = value if isinstance(value, str) else ""
-    block = (
-        "\n" in text and not text.startswith((" ", "\n")) and re.fullmatch(r"(?:[^\x00-\x08\x0b-\x1f\x7f\r]|\n)+", text)
-    )
+    block = "\n" in text and not text.startswith((" ", "\n")) and not _UNPRINTABLE.search(text.replace("\n", ""))
     if not block or any(line != line.rstrip() for line in text.split("\n")):
         yield f"{head} {scalar(value)}"
         return
