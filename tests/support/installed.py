@@ -82,7 +82,7 @@ class Installed:
             out, err = process.communicate(timeout=_SECONDS)
         said = Said(process.returncode, out, err)
         if code is not None:
-            assert said.code == code, f"fleet {' '.join(words)} ended with {said.code}\n{out}\n{err}"
+            assert said.code == code, f"fleet {' '.join(words)} ended with {said.code}\n{out[-2_000:]}\n{err[-2_000:]}"
         return said
 
     def events(self, *words: str) -> list[dict[str, Any]]:
