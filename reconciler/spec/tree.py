@@ -138,20 +138,26 @@ def kind_of(node: Node) -> str:
 
 
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-# Control characters, and those that turn the direction of text around: shown raw they could make one name look like
-# another on a terminal or in a review.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _SHOWN_LENGTH = 60
 
 
 def has_hidden(text: str) -> bool:
-    """Whether the text holds control characters or ones that change the direction of text."""
-    return _HIDDEN.search(text) is not None
+    """Whether the text holds control characters, ones that turn the direction of text, or others that show nothing.
+
+    Shown raw they could make one name look like another on a terminal or in a review.
+    """
+    return not text.isprintable()
 
 
 def visible(text: str) -> str:
     """The text with hidden characters written as escapes."""
-    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+
+
+def _escape(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
 
 
 def quoted(text: str) -> str:

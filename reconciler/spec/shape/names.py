@@ -29,8 +29,6 @@ def named_entries(node: Node, path: str, reading: Reading) -> Iterator[tuple[str
     found = mapping(node, path, reading)
     seen: dict[str, tuple[str, Entry]] = {}
     for name, entry in found.entries.items() if found is not None else ():
-        if name.startswith("x-"):
-            continue
         below = child(path, name)
         if not NAME.fullmatch(name):
             hint = "it holds control or direction characters" if has_hidden(name) else NAME_RULE
