@@ -7,7 +7,6 @@ over by every reader and cleared away later.
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.errors import Conflict, LogUnusable
+from reconciler.events.archive.block import SegmentDamaged
 from reconciler.events.archive.layout import SegmentInfo
 from reconciler.events.archive.record import Record
 from reconciler.events.archive.segment import Segment
@@ -24,7 +24,8 @@ from reconciler.events.archive.writer import write_segment
 from reconciler.events.envelope import Cause, NewEvent
 from reconciler.events.store.archive import Listed, listed_segments
 from reconciler.events.store.chain import START
-from reconciler.events.store.files import beside, move_into_place
+from reconciler.events.store.files import move_into_place
+from reconciler.ops.disk import on_disk
 from reconciler.ops.records import RecordBroken, live_records
 from reconciler.ops.snapshots import Snapshot, StreamPart, StreamStates, keep_snapshots
 from reconciler.projections.store import Store
@@ -122,14 +123,15 @@ def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: P
         LogUnusable: the disk is full or failed, or the events are damaged; nothing has changed.
     """
     first = stretch.before.from_sequence if stretch.before is not None else stretch.after + 1
-    path = folder / f"{first:012d}-{stretch.last:012d}.segment"
-    partial = beside(path, _PARTIAL)
+    partial = folder / f"{first:012d}-{stretch.last:012d}{_PARTIAL}"
     now_ms = time.time_ns() // 1_000_000
     with _nothing_left_behind(partial):
         with store.reading() as connection:
             previous = _hash_before(connection, first)
             info = write_segment(partial, _records(connection, folder, stretch, progress), previous, now_ms=now_ms)
         checked = _read_back(store, partial, info, stretch)
+        # The digest keeps two files apart that cover the same numbers, after a restore for instance.
+        path = folder / f"{first:012d}-{stretch.last:012d}-{checked.digest.hex()[:8]}.segment"
         move_into_place(partial, path)
     described = (info.first, info.last, info.from_time, info.to_time, info.newest_id)
     row = Listed(path.name, *described, info.previous_hash, info.last_hash, checked.digest, checked.size, now_ms)
@@ -148,18 +150,13 @@ def clear_away(connection: sqlite3.Connection, folder: Path) -> None:
 
 @contextmanager
 def _nothing_left_behind(partial: Path) -> Iterator[None]:
-    partial.unlink(missing_ok=True)
     try:
-        yield
-    except OSError as error:
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) else "the disk failed"
-        raise LogUnusable(
-            f"{what}: nothing was moved to the archive ({error.strerror})",
-            where=str(partial.parent),
-            hint="free some space and try again",
-        ) from error
-    except RecordBroken as error:
-        raise LogUnusable(f"{error}: nothing was moved", where=str(partial.parent), hint="fleet verify") from None
+        with on_disk("nothing was moved to the archive", partial.parent):
+            partial.unlink(missing_ok=True)
+            yield
+    except (RecordBroken, SegmentDamaged) as error:
+        what = error.what if isinstance(error, SegmentDamaged) else error
+        raise LogUnusable(f"{what}: nothing was moved", where=str(partial.parent), hint="fleet verify") from None
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
