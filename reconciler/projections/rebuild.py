@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from reconciler.events.envelope import Event
+from reconciler.events.store.files import folder_lock
 from reconciler.events.store.query import EventQuery
 from reconciler.events.store.reader import Reader
 from reconciler.events.store.writer import Writer
@@ -33,21 +34,26 @@ def rebuild(reader: Reader, writer: Writer, progress: Progress | None = None) ->
     Raises:
         EventTooNew: the log holds events that this release cannot fold.
     """
-    with writer.transaction() as connection:
-        _drop(connection, _NEW)
-        rows = WritableRows(connection, _NEW)
-    done = 0
-    events = reader.events(EventQuery())
-    while portion := list(islice(events, _PORTION)):
-        with writer.transaction():
-            done = _fold(portion, rows)
-        if progress is not None:
-            progress(done, max(done, reader.head()))
-    with writer.transaction() as connection:
-        # Nobody can append now: what came meanwhile is the last there is.
-        done = _fold(reader.events(EventQuery(after=done)), rows) or done
-        _swap(connection, done)
-    return done
+    # Two that filled the same new tables would spoil each other's.
+    with folder_lock(writer.path.parent):
+        with writer.transaction() as connection:
+            _drop(connection, _NEW)
+            rows = WritableRows(connection, _NEW)
+        done = 0
+        events = reader.events(EventQuery())
+        while portion := list(islice(events, _PORTION)):
+            with writer.transaction():
+                done = _fold(portion, rows)
+            if progress is not None:
+                progress(done, max(done, reader.head()))
+        with writer.transaction() as connection:
+            # Nobody can append now: what came meanwhile is the last there is.
+            last = _fold(reader.events(EventQuery(after=done)), rows)
+            _swap(connection, last or done)
+            writer.forget()
+    if progress is not None and last:
+        progress(last, last)
+    return last or done
 
 
 def _fold(events: Iterator[Event] | list[Event], rows: WritableRows) -> int:
