@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 # How far a limit is passed before it alone is a reason to begin, so that not every event is.
 _SLACK = 4
 _WORTH_SHRINKING = 1 << 20
+_PATIENCE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _shrink(path: Path) -> bool:
     Returns:
         Whether it could be done: somebody who reads or writes just now keeps the file as it is.
     """
-    with closing(connect(path, Pragmas(), access="write")) as connection:
+    with closing(connect(path, Pragmas(busy_timeout_ms=_PATIENCE_MS), access="write")) as connection:
         try:
             # A cause without a row that needs it would be looked for in every event, one after the other.
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -163,10 +164,10 @@ def _shrink(path: Path) -> bool:
             )
             if free * page >= _WORTH_SHRINKING or free * page * _SLACK >= _size(path):
                 connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.OperationalError:
             return False
-    return True
+    return not busy
 
 
 def _size(path: Path) -> int:
