@@ -12,7 +12,8 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.spec.problems import Problems
 from reconciler.spec.source import Source
-from reconciler.spec.tree import UNUSABLE, Entry, Mapping, Node, Scalar, Sequence, child, kind_of, plain_value, quoted
+from reconciler.spec.tree import UNUSABLE, Entry, Mapping, Node, Scalar, Sequence, child, kind_of, plain_value
+from reconciler.spec.wording import quoted
 
 MAX_DEPTH = 64
 MAX_NODES = 250_000

@@ -17,7 +17,8 @@ from reconciler.spec.compose import compose
 from reconciler.spec.inputs import Inputs, list_pattern
 from reconciler.spec.problems import Problems
 from reconciler.spec.source import Unreadable, read_source, shown_path
-from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, is_null, kind_of, quoted, visible
+from reconciler.spec.tree import Entry, Mapping, Node, Scalar, Sequence, child, is_null, kind_of
+from reconciler.spec.wording import quoted, visible
 
 # Sections whose keys are names: files add to them.
 NAMED_SECTIONS = frozenset(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.errors import Problem
-from reconciler.spec.tree import Placed, quoted
+from reconciler.spec.tree import Placed
+from reconciler.spec.wording import quoted, visible
 
 MOST_PROBLEMS = 1_000
 
@@ -38,14 +40,19 @@ class Problems:
 
     def warn(self, at: Placed, path: str, message: str, hint: str = "") -> None:
         """Report something that is no error."""
-        problem = Problem(at.source.shown, at.line, at.column, path, message, hint)
+        problem = _shown(Problem(at.source.shown, at.line, at.column, path, message, hint))
         if len(self._warnings) < MOST_PROBLEMS:
             self._warnings[problem] = None
 
     def add(self, problem: Problem) -> None:
         """Report something that has its place already. Beyond a thousand nobody reads them, so no more are kept."""
         if len(self._found) < MOST_PROBLEMS:
-            self._found[problem] = None
+            self._found[_shown(problem)] = None
+
+
+def _shown(problem: Problem) -> Problem:
+    """The problem with nothing hidden in its words, which may hold any text of the file."""
+    return replace(problem, message=visible(problem.message), hint=visible(problem.hint))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -17,19 +17,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from reconciler.spec.desired import AnyValue, make
 from reconciler.spec.inputs import Inputs
 from reconciler.spec.problems import Problems, did_you_mean
-from reconciler.spec.tree import (
-    UNUSABLE,
-    Entry,
-    Mapping,
-    Node,
-    Placed,
-    Scalar,
-    Sequence,
-    child,
-    is_null,
-    kind_of,
-    quoted,
-)
+from reconciler.spec.tree import UNUSABLE, Entry, Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of
+from reconciler.spec.wording import quoted
 from reconciler.units import parse_duration, parse_size
 
 MAX_DURATION_MS = 100 * 365 * 86_400_000

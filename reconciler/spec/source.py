@@ -13,6 +13,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.spec.wording import visible
+
 MAX_FILE_BYTES = 1024 * 1024
 MAX_CONTENT_BYTES = 8 * 1024 * 1024
 
@@ -55,9 +57,9 @@ class Source:
 def shown_path(path: Path) -> str:
     """The path relative to the current folder if it lies in it, else absolute."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return visible(str(path.relative_to(Path.cwd())))
     except (ValueError, OSError):
-        return str(path)
+        return visible(str(path))
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from reconciler.spec.masked import masked_text
 from reconciler.spec.source import Source
+from reconciler.spec.wording import quoted, visible
 
 Plain: TypeAlias = "str | int | float | bool | None"
 
@@ -138,32 +138,6 @@ def kind_of(node: Node) -> str:
 
 
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_SHOWN_LENGTH = 60
-
-
-def has_hidden(text: str) -> bool:
-    """Whether the text holds control characters, ones that turn the direction of text, or others that show nothing.
-
-    Shown raw they could make one name look like another on a terminal or in a review.
-    """
-    return not text.isprintable()
-
-
-def visible(text: str) -> str:
-    """The text with hidden characters written as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
-
-
-def _escape(sign: str) -> str:
-    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
-
-
-def quoted(text: str) -> str:
-    """The text in quotes for a message: what looks like a password covered, hidden characters escaped, cut where long."""
-    shown = visible(masked_text(text))
-    return f"'{shown}'" if len(shown) <= _SHOWN_LENGTH else f"'{shown[: _SHOWN_LENGTH - 1]}…'"
 
 
 def child(path: str, key: str | int) -> str:
@@ -172,7 +146,7 @@ def child(path: str, key: str | int) -> str:
         return f"{path}[{key}]"
     if not _SIMPLE_KEY.fullmatch(key):
         shown = visible(key).replace('"', '\\"')
-        return f'{path}["{shown[:_SHOWN_LENGTH]}"]'
+        return f'{path}["{shown[:60]}"]'
     return f"{path}.{key}" if path else key
 
 

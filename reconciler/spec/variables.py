@@ -37,8 +37,8 @@ from reconciler.spec.tree import (
     is_null,
     kind_of,
     plain_value,
-    quoted,
 )
+from reconciler.spec.wording import quoted
 
 ENVIRONMENT_PREFIX = "FLEET_VAR_"
 TYPES = ("string", "integer", "number", "boolean", "list")

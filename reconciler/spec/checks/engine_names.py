@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.desired import ServiceSpec
 from reconciler.spec.reading import Reading
-from reconciler.spec.tree import quoted
+from reconciler.spec.wording import quoted
 
 
 def check_engine_names(draft: Draft, reading: Reading) -> None:

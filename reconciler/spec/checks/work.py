@@ -7,7 +7,8 @@ from reconciler.spec.checks.draft import Draft
 from reconciler.spec.desired import MissionSpec, SecretUse, SortieSpec
 from reconciler.spec.problems import did_you_mean
 from reconciler.spec.reading import Reading
-from reconciler.spec.tree import Entry, Mapping, quoted
+from reconciler.spec.tree import Entry, Mapping
+from reconciler.spec.wording import quoted
 
 Keys = tuple[str, ...]
 

@@ -16,8 +16,9 @@ from reconciler.spec.composefile.notes import Notes
 from reconciler.spec.composefile.variables import Variables, evaluated
 from reconciler.spec.problems import Problems, did_you_mean
 from reconciler.spec.source import Unreadable, read_source, shown_path
-from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, child, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, child, is_null
 from reconciler.spec.tree import Sequence as Items
+from reconciler.spec.wording import quoted
 
 _SECTIONS = ("services", "networks", "volumes", "configs", "secrets")
 _OVERRIDES = ("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml")

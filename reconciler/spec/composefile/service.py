@@ -12,7 +12,8 @@ from reconciler.spec.composefile.keys import NEEDLESS, NO_COUNTERPART
 from reconciler.spec.composefile.variables import evaluated, literal
 from reconciler.spec.env_files import read_env_file
 from reconciler.spec.problems import did_you_mean
-from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child, is_null, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar, Sequence, child, is_null
+from reconciler.spec.wording import quoted
 
 _TEXTS = ("image", "container_name", "hostname", "user", "working_dir", "stop_signal", "shm_size")
 _BOOLEANS = ("read_only", "privileged", "init", "tty")

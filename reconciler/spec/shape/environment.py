@@ -10,7 +10,8 @@ from reconciler.spec.contents import values_digest
 from reconciler.spec.desired import EnvFile, SecretUse, make
 from reconciler.spec.env_files import read_env_file
 from reconciler.spec.reading import Field, Reader, Reading, T, any_text, fields_of, filled_text, list_of, require
-from reconciler.spec.tree import Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of, quoted
+from reconciler.spec.tree import Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of
+from reconciler.spec.wording import quoted
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?")

@@ -23,7 +23,8 @@ from reconciler.spec.reading import (
 from reconciler.spec.shape.environment import arguments
 from reconciler.spec.shape.mounts import octal_mode, target
 from reconciler.spec.source import Unreadable, content_digest, shown_path
-from reconciler.spec.tree import Mapping, Node, Scalar, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar
+from reconciler.spec.wording import quoted
 
 SECRETS_FOLDER = "/run/secrets"
 MAX_ID = (1 << 32) - 2

@@ -37,7 +37,8 @@ from reconciler.spec.shape.settings import (
     secret_source,
 )
 from reconciler.spec.shape.work import mission, specialist
-from reconciler.spec.tree import Entry, Mapping, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, is_null
+from reconciler.spec.wording import quoted
 
 VERSION = 1
 SECTIONS = (

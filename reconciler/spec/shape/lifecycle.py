@@ -26,7 +26,8 @@ from reconciler.spec.reading import (
     unknown_key,
     whole,
 )
-from reconciler.spec.tree import Mapping, Node, Sequence, child, quoted
+from reconciler.spec.tree import Mapping, Node, Sequence, child
+from reconciler.spec.wording import quoted
 
 
 def _test(node: Node, path: str, reading: Reading) -> tuple[str, ...] | None:

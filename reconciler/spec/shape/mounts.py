@@ -20,7 +20,8 @@ from reconciler.spec.reading import (
     text,
 )
 from reconciler.spec.shape.names import NAME
-from reconciler.spec.tree import Mapping, Node, Scalar, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar
+from reconciler.spec.wording import quoted
 
 _PATH_BEGINNINGS = ("/", "./", "../", "~/")
 _EXAMPLES = "such as data:/var/lib/data, ./web:/srv:ro or /etc/x:/etc/x"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconciler.spec.reading import Reading, mapping
-from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, Sequence, child, has_hidden, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, Sequence, child, is_null
+from reconciler.spec.wording import has_hidden, quoted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

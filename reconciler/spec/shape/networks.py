@@ -12,7 +12,8 @@ from typing import Any
 from reconciler.spec.desired import NetworkSpec, NetworkUse, VolumeSpec, make
 from reconciler.spec.reading import Field, Reading, boolean, fields_of, filled_text, list_of, matching, sorted_set, text
 from reconciler.spec.shape.names import ENGINE_NAME, ENGINE_NAME_RULE
-from reconciler.spec.tree import Entry, Mapping, Node, child, is_null, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, child, is_null
+from reconciler.spec.wording import quoted
 
 DEFAULT_NETWORK = "default"
 

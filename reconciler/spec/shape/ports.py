@@ -7,7 +7,8 @@ from typing import Any
 
 from reconciler.spec.desired import PortMapping, make
 from reconciler.spec.reading import Field, Reading, choice, fields_of, list_of, require, text, whole
-from reconciler.spec.tree import Mapping, Node, Scalar, kind_of, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar, kind_of
+from reconciler.spec.wording import quoted
 
 MAX_PORT = 65_535
 MOST_PORTS = 1_000

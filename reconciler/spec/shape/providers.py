@@ -12,7 +12,8 @@ from reconciler.spec.desired import Mount, PortMapping, SecretUse, make
 from reconciler.spec.reading import Field, Reading, matching, whole
 from reconciler.spec.shape.environment import secret_use
 from reconciler.spec.shape.names import NAME
-from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of, quoted
+from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of
+from reconciler.spec.wording import quoted
 
 PROVIDERS = ("postgres",)
 

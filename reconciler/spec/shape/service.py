@@ -42,7 +42,8 @@ from reconciler.spec.shape.names import NAME, NAME_RULE, spot
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, engine_name, host_name, network_uses
 from reconciler.spec.shape.ports import host_address, port_order, published_ports
 from reconciler.spec.shape.providers import PROVIDER_FIELDS, PROVIDERS, apply_postgres
-from reconciler.spec.tree import Entry, Mapping, Node, child, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, child
+from reconciler.spec.wording import quoted
 
 MOST_REPLICAS = 1_000
 ENGINE_SHM_SIZE = 64 << 20

@@ -39,7 +39,8 @@ from reconciler.spec.reading import (
     whole,
 )
 from reconciler.spec.shape.environment import VARIABLE_NAME, secret_use
-from reconciler.spec.tree import Entry, Mapping, Node, Sequence, child, quoted
+from reconciler.spec.tree import Entry, Mapping, Node, Sequence, child
+from reconciler.spec.wording import quoted
 
 _variable_name = matching(VARIABLE_NAME, "the name of an environment variable")
 

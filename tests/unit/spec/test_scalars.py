@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.spec.tree import child, has_hidden, kind_of, plain_value, quoted, visible, walk
+from reconciler.spec.tree import child, kind_of, plain_value, walk
+from reconciler.spec.wording import has_hidden, quoted, visible
 
 from .reading import given, read, source
 
