@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
@@ -24,6 +23,7 @@ from reconciler.spec.desired import FileContent, Resources
 
 _CHECK_MARGIN = 10.0
 _HIDDEN = "***"
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 class Containers:
@@ -37,9 +37,17 @@ class Containers:
         return Observed(containers=tuple(wire.observed(listed) for listed in found))
 
     def find(self, name: str) -> ObservedContainer | None:
-        """A container by exact name, owned or not."""
-        found = self._listed(f"look for container {name}", name=f"^{re.escape(name)}$")
-        return next((wire.observed(listed) for listed in found if name in (listed.names or ())), None)
+        """A container by exact name, owned or not.
+
+        An inspection is many times cheaper than a list chosen by name, but takes the beginning of an id for a name.
+        """
+        if set(name) <= _HEXADECIMAL:
+            found = self._listed(f"look for container {name}", name=f"^{name}$")
+            return next((wire.observed(listed) for listed in found if name in (listed.names or ())), None)
+        try:
+            return self.inspect(name).container
+        except NotFound:
+            return None
 
     def inspect(self, container: str) -> ContainerDetails:
         """What the list does not tell: ports as the engine chose them, addresses, a kill for want of memory."""

@@ -173,6 +173,15 @@ def test_no_look_misses_a_container_that_is_there(podman: Podman, order: Contain
     assert [names for names in missed if names] == []
 
 
+def test_the_beginning_of_an_id_is_no_name(podman: Podman, order: ContainerOrder) -> None:
+    made = podman.create(order)
+    assert podman.find(made[:12]) is None
+    podman.rename(made, f"{made[:6]}")
+    found = podman.find(made[:6])
+    assert found is not None
+    assert found.container_id == made
+
+
 def test_names_that_are_not_names(podman: Podman) -> None:
     for name in ("../../info", "a/b?c=d", "ü", "a b", "%2e"):
         assert podman.find(name) is None
