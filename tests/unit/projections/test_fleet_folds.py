@@ -115,6 +115,23 @@ def test_a_shared_resource_is_kept_and_settles_its_intent(
     assert folded.keys("intents") == []
 
 
+@pytest.mark.parametrize("event_type", ["network_removed", "network_vanished"])
+def test_a_network_that_is_gone(folded: Folded, event_type: str) -> None:
+    made = {"network": "default", "engine_name": "shop-default"}
+    folded("network_created", made)
+    folded(event_type, {**made, "engine_name": "older-default"})
+    assert folded.keys("networks") == ["default"]
+    folded(event_type, made)
+    folded(event_type, made)
+    assert folded.keys("networks") == []
+
+
+def test_a_volume_that_is_gone(folded: Folded) -> None:
+    folded("volume_created", {"volume": "data", "engine_name": "shop-data"})
+    folded("volume_vanished", {"volume": "data", "engine_name": "shop-data"})
+    assert folded.keys("volumes") == []
+
+
 def test_how_an_image_came_is_told_apart(folded: Folded) -> None:
     folded("image_built", {"image": "web:1", "image_id": "sha256:1", "build_digest": "v1:b"})
     assert folded.row("images", "web:1")["how"] == "built"

@@ -66,6 +66,17 @@ def test_a_new_definition_forgets_old_failures_and_the_same_one_does_not(folded:
     assert folded.keys("backoffs") == ["webserver/1"]
 
 
+def test_a_definition_taken_back_is_remembered_as_tried(folded: Folded) -> None:
+    back = {"digest": "v1:d1", "to_digest": "v1:d0", "definition": {"image": "a"}, "why": "never healthy"}
+    folded("service_reverted", {"service": "web", **back})
+    folded("service_reverted", {"service": "unknown", **back})
+    row = folded.row("services", "web")
+    assert (row["digest"], row["reverted"], row["definition"]) == ("v1:d0", "v1:d1", {"image": "a"})
+    assert folded.keys("definitions") == ["v1:d0", "v1:d1"]
+    folded("service_defined", {"service": "web", "digest": "v1:d2", "definition": {}})
+    assert folded.row("services", "web")["reverted"] is None
+
+
 def test_a_person_may_want_it_down_and_up_again(folded: Folded) -> None:
     folded("backoff_started", {"service": "web", "replica": 1, "failures": 2, "delay_ms": 10, "until": NOON})
     folded("service_stop_requested", {"service": "web"})
