@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli.events_statistics import statistics
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import columns, print_json, print_json_line, short_local_time
 from reconciler.events.envelope import STREAM_TYPES, Event
@@ -181,6 +182,9 @@ def _new_events(session: Session, query: EventQuery, last: int) -> Iterator[list
                 yield list(store.events(replace(query, after=after, before=head + 1)))
                 last = head
         time.sleep(_POLL_SECONDS)
+
+
+app.command()(statistics)
 
 
 @app.command()

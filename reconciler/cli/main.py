@@ -62,12 +62,28 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("why", "why", "Why a resource is as it is, back to the edit."),
             Verb("history", "history", "Revisions and applies, newest first."),
             Verb("events", "events", "Read and follow the event log."),
+            Verb("diff", "diff", "What differs between two revisions, field by field."),
+            Verb("bisect", "bisect", "The event after which a service went wrong."),
+            Verb("replay", "replay", "Whether this release and file would have planned the same."),
             Verb("migrate", "migrate", "Move the log's schema, and import the old squawk.json."),
         ),
     ),
     (
+        "Care of the log",
+        (
+            Verb("verify", "verify", "Check every event and what follows from them."),
+            Verb("rebuild", "rebuild", "Make the projections anew from the log."),
+            Verb("compact", "compact", "Move old events to the archive; they are read as before."),
+            Verb("backup", "backup", "Copy the log while Fleet runs, and check the copy."),
+            Verb("restore", "restore", "Put a backup in the place of the log."),
+        ),
+    ),
+    (
         "The machine",
-        (Verb("doctor", "doctor", "Check Podman, the database and this machine."),),
+        (
+            Verb("doctor", "doctor", "Check Podman, the database and this machine."),
+            Verb("bundle", "bundle", "One redacted archive for a bug report."),
+        ),
     ),
 )
 
