@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 VENV ?= $(CURDIR)/.venv
 export VENV
@@ -54,7 +55,7 @@ docs: setup ## Write docs/commands.md from the commands
 
 coverage: images ## All tests but the benchmarks, with coverage of lines and branches
 	@rm -f .coverage .coverage.*
-	@$(PYTEST) -n $(JOBS) --dist=loadgroup --cov --cov-report= $(ARGS)
+	@$(PYTEST) -n $(JOBS) --dist=worksteal --cov --cov-report= $(ARGS)
 	@$(VENV)/bin/coverage json --quiet -o .coverage.json
 	@$(PYTHON_BIN) scripts/check_coverage.py .coverage.json --lines $(LINES) --branches $(BRANCHES)
 
