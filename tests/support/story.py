@@ -9,6 +9,7 @@ from uuid import UUID
 
 from reconciler.events.envelope import Cause, Event, NewEvent, Source, StreamType
 from reconciler.events.registry import validate
+from reconciler.events.store.query import EventQuery
 from reconciler.ids import uuid7
 from reconciler.projections.fold import fold
 from reconciler.projections.rows import MemoryRows, Rows
@@ -156,6 +157,20 @@ class Log(Story):
 
     def rows(self) -> Rows:
         return self._rows
+
+    def head(self) -> int:
+        return len(self.recorded)
+
+    def events(self, query: EventQuery) -> Iterator[Event]:
+        """By stream, type and place; no story asks for more."""
+        for event in self.recorded:
+            if (
+                query.after < event.sequence_number < (query.before or len(self.recorded) + 1)
+                and query.stream_type in ("", event.stream_type)
+                and query.stream_id in ("", event.stream_id)
+                and (not query.types or event.event_type in query.types)
+            ):
+                yield event
 
     def event(self, event_id: UUID) -> Event | None:
         return next((event for event in self.recorded if event.event_id == event_id), None)
