@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from reconciler.ops.doctor.finding import Finding, Surroundings
@@ -82,4 +83,14 @@ def _user_network(around: Surroundings) -> Iterator[Finding]:
             "broken",
             "neither pasta nor slirp4netns is installed: containers have no network",
             "Debian, Ubuntu: apt-get install passt (or slirp4netns); Fedora: dnf install passt",
+        )
+    tunnel = around.path("/dev/net/tun")
+    if not tunnel.exists():
+        yield Finding("rootless", "broken", "there is no /dev/net/tun: containers have no network", "sudo modprobe tun")
+    elif not os.access(tunnel, os.R_OK | os.W_OK):
+        yield Finding(
+            "rootless",
+            "broken",
+            f"{around.user} may not use /dev/net/tun: containers have no network",
+            "sudo chmod 0666 /dev/net/tun",
         )

@@ -150,7 +150,10 @@ class Containers:
         return self.inspect(container).container.health
 
     def exec(self, container: str, command: tuple[str, ...]) -> tuple[int, bytes]:
-        """Run a command inside; its exit code and all it printed."""
+        """Run a command inside; its exit code and all it printed.
+
+        The engine keeps the monitor of such a session alive for minutes, so this is nothing to be asked every second.
+        """
         session, output = self.exec_stream(container, command)
         printed = b"".join(content for _, content in output)
         return self.exec_code(session), printed

@@ -203,14 +203,28 @@ class TestWithoutRoot:
         findings = list(machine.rootless(around))
         assert {finding.level for finding in findings} == {"broken"}
         text = "\n".join(f"{finding.what}; {finding.mend}" for finding in findings)
-        for word in ("subuid", "subgid", "newuidmap", "newgidmap", "user.max_user_namespaces", "slirp4netns", "uidmap"):
+        for word in (
+            "subuid",
+            "subgid",
+            "newuidmap",
+            "newgidmap",
+            "user.max_user_namespaces",
+            "slirp4netns",
+            "uidmap",
+            "modprobe tun",
+        ):
             assert word in text
 
-    def test_everything_is_there(self, around: Surroundings) -> None:
+    def test_everything_is_there(self, around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
         around.path("/etc/subuid").write_text("bob:1:2\nann:100000:65536\n")
         around.path("/etc/subgid").write_text("1000:100000:65536\n")
         install(around, "newuidmap", "newgidmap", "pasta")
+        around.path("/dev/net").mkdir(parents=True)
+        around.path("/dev/net/tun").touch()
         assert levels(machine.rootless(around)) == [("rootless", "ok")]
+        monkeypatch.setattr(os, "access", lambda path, _: path != around.path("/dev/net/tun"))
+        (finding,) = machine.rootless(around)
+        assert (finding.level, finding.mend) == ("broken", "sudo chmod 0666 /dev/net/tun")
 
     def test_logging_out(self, around: Surroundings) -> None:
         assert levels(machine.session(around)) == []

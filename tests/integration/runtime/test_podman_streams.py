@@ -20,7 +20,8 @@ from tests.support.podman import ownership
 
 @pytest.fixture
 def order(busybox_image: str, project_label: str, unique_name: str) -> ContainerOrder:
-    return ContainerOrder(ServiceSpec("web"), unique_name, busybox_image, ownership(project_label))
+    service = ServiceSpec("web", command=("sleep", "1000"))
+    return ContainerOrder(service, unique_name, busybox_image, ownership(project_label))
 
 
 @pytest.fixture
