@@ -110,6 +110,9 @@ def _include(entry: Entry | None, into: Mapping, chain: list[Path], work: _Gathe
             )
             continue
         for target in _targets(node, path, chain, work):
+            if len(work.done) >= MAX_FILES:
+                work.problems.wrong(node, path, f"more than {MAX_FILES:,} files are included")
+                return
             included = _read(target, work)
             if included is None:
                 continue
@@ -165,9 +168,6 @@ def _may_be_read(target: Path, node: Scalar, path: str, work: _Gathering) -> boo
     if not real.is_relative_to(os.path.realpath(work.project)):
         message = f"{quoted(node.text)} leads out of the project, to {visible(str(real))}"
         work.problems.wrong(node, path, message, "includes stay inside of it")
-        return False
-    if len(work.done) >= MAX_FILES:
-        work.problems.wrong(node, path, f"more than {MAX_FILES:,} files are included")
         return False
     return True
 
