@@ -58,7 +58,7 @@ def apply(
     *,
     store: Store,
     runtime: ContainerRuntime,
-    lease: Lease,
+    lease: Lease | None,
     cause: Cause,
     project: Path,
     environ: Mapping[str, str] = os.environ,
@@ -70,7 +70,7 @@ def apply(
 
     Args:
         plan: computed from `desired` and from what the store says now.
-        lease: the writer's, held by the caller.
+        lease: the writer's, held by the caller; None where nobody else can write (a log in memory).
         project: the folder in which commands of secrets run.
         environ: what secrets are looked up in.
         revision_event: the event that made `desired` hold.

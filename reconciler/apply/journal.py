@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from reconciler.errors import LeaseLost
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.events.store.lease import Lease
 
@@ -38,13 +39,18 @@ class _Batch:
 class Journal:
     """Appends under one lease and in one name. Safe from any thread."""
 
-    def __init__(self, log: Log, cause: Cause, lease: Lease) -> None:
+    def __init__(self, log: Log, cause: Cause, lease: Lease | None) -> None:
         self._log = log
         self._cause = cause
         self._lease = lease
         self._lock = threading.Lock()
         self._waiting: list[_Batch] = []
         self._writing = False
+
+    def check(self) -> None:
+        """Raises `LeaseLost` when somebody else is known to be the writer now."""
+        if self._lease is not None and self._lease.lost:
+            raise LeaseLost("the lease was lost while the plan was carried out", hint="fleet apply goes on from here")
 
     def record(self, *events: NewEvent) -> None:
         """Append events in one transaction; on return they are durable.

@@ -15,9 +15,11 @@ def owned(means: Means, container_id: str, name: str) -> ObservedContainer:
     """The container as it is at this moment, ours beyond doubt.
 
     Raises:
+        LeaseLost: we are not the one who may touch it any more.
         NotFound: it is gone.
         ActionFailed: it carries no ownership label of this project and was not adopted.
     """
+    means.journal.check()
     container = means.runtime.inspect(container_id).container
     if container.labels.get(LABEL_PROJECT) == means.desired.project:
         return container

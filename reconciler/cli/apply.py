@@ -141,7 +141,6 @@ def run_cycle(
         interrupt=interrupt,
         targets=options.targets,
     )
-    said = confirm(seen) if seen.plan.destroys else None
     progress = progress_for(seen.plan, as_json=as_json, colour=colour_wanted())
     with interruptible(interrupt, begun=lambda: progress.begun), progress:
         converged = converge(
@@ -149,7 +148,7 @@ def run_cycle(
             options=options,
             how=how,
             reporter=progress,
-            confirm=(lambda _: said) if said is not None else confirm,
+            confirm=confirm,
             requests=seen.requests,
             purpose=purpose,
             wait_lease_ms=wait_lease_ms,

@@ -131,28 +131,33 @@ class LiveProgress:
         self._live: Live | None = None
 
     def __enter__(self) -> LiveProgress:
-        from rich.live import Live
-
-        self._live = Live(get_renderable=self._table, refresh_per_second=8)
-        self._live.__enter__()
         return self
+
+    def _begin(self) -> None:
+        """Take the screen with the first thing that happens; until then it may be used to ask something."""
+        self.begun = True
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._table, refresh_per_second=8)
+            self._live.__enter__()
 
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
             self._live.__exit__(None, None, None)
 
     def on_problems(self, problems: Sequence[str]) -> None:
-        self.begun = True
+        self._begin()
         self._problems = list(problems)
 
     def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
-        self.begun = True
+        self._begin()
         if action.id in self._rows or state == "failed":
             row = self._rows.setdefault(action.id, _Row(action.resource, verb_of(action), state))
             row.change(state, detail, seconds)
 
     def on_gate(self, service: str, gate: str, state: GateState, detail: str = "", seconds: float = 0.0) -> None:
-        self.begun = True
+        self._begin()
         key = f"{gate} service/{service}"
         self._rows.setdefault(key, _Row(f"service/{service}", f"until {gate}", state)).change(state, detail, seconds)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from reconciler.control.look import Look, look
-from reconciler.errors import ConfirmationMissing, PlanStale
+from reconciler.errors import ConfirmationMissing
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
 
@@ -82,7 +82,8 @@ def converge(
         options: what narrows the plan.
         how: parallelism, waiting, time-out, interruption.
         reporter: is told what happens.
-        confirm: is asked before a plan that destroys something, before the lease is taken.
+        confirm: is asked before a plan that destroys something, before the lease is taken; and again under it when by
+            then more would be destroyed.
         requests: what a person asks for beside the file (`service_stop_requested`).
         purpose: what others are told while they wait for the lease.
         wait_lease_ms: how long to wait for another writer.
@@ -91,16 +92,17 @@ def converge(
     Raises:
         ConfirmationMissing: the plan destroys something and nobody said yes.
         LeaseHeld: another writer is at work.
-        PlanStale: under the lease more would be destroyed than was confirmed.
     """
     first = seen or look(session, options, requests=requests)
     if first.settled:
         return Converged(first)
     said = confirm(first) if first.plan.destroys else None
     store = session.writable(first.desired.database)
-    with store.lease(purpose, wait_ms=wait_lease_ms) as lease:
+    with store.lease(purpose, wait_ms=wait_lease_ms, cause=session.cause) as lease:
         current = look(session, options, requests=requests)
-        _check_confirmed(first.plan, current.plan)
+        if destroyed(current.plan) - destroyed(first.plan):
+            # The world moved while somebody made up their mind, and the yes was to less than this.
+            said = confirm(current)
         return _carry_out(session, store, lease, current, said, options, how, reporter)
 
 
@@ -175,15 +177,6 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
     if events:
         store.append(events, session.cause, lease=lease)
     return accepted
-
-
-def _check_confirmed(shown: Plan, current: Plan) -> None:
-    more = destroyed(current) - destroyed(shown)
-    if more:
-        raise PlanStale(
-            "the world moved while the plan was being confirmed; it would now also destroy " + ", ".join(sorted(more)),
-            hint="run the command again",
-        )
 
 
 def destroyed(plan: Plan) -> set[str]:

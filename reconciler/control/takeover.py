@@ -23,7 +23,7 @@ def take_over(session: Session, service: str, container: str, *, replica: int = 
     seen = look(session)
     adoption(session.runtime, container, service, replica=replica, desired=seen.desired, projected=seen.projected)
     store = session.writable(seen.desired.database)
-    with store.lease("import", wait_ms=wait_lease_ms) as lease:
+    with store.lease("import", wait_ms=wait_lease_ms, cause=session.cause) as lease:
         now = look(session)
         events = adoption(
             session.runtime, container, service, replica=replica, desired=now.desired, projected=now.projected
