@@ -6,10 +6,9 @@ print, to end with an exit code, or to go on until somebody stops it. Time is a 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -19,7 +18,6 @@ from reconciler.runtime.model import (
     ContainerDetails,
     ContainerEvent,
     ContainerOrder,
-    ContainerState,
     EngineInfo,
     Health,
     Observed,
@@ -27,60 +25,13 @@ from reconciler.runtime.model import (
 )
 from reconciler.spec.desired import FileContent, NetworkSpec, Resources, SecretUse, VolumeSpec
 from tests.support.pretend import Line, run
+from tests.support.simulated_parts import Crashed, Fault, SimulatedContainer, identity_of, owned_by, passes, words
+
+__all__ = ["IMAGE", "Crashed", "Fault", "SimulatedContainer", "SimulatedRuntime"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 IMAGE = "localhost/simulated:1"
-
-
-class Crashed(BaseException):
-    """The process that used the runtime died here. Not an `Exception`: nothing may catch it by accident."""
-
-
-@dataclass
-class Fault:
-    """The nth next call of a verb goes wrong, before its effect or after it."""
-
-    verb: str
-    nth: int
-    error: BaseException
-    when: Literal["before", "after"]
-
-
-@dataclass
-class SimulatedContainer:
-    """One container, as the engine keeps it."""
-
-    container_id: str
-    order: ContainerOrder
-    image_id: str
-    name: str
-    resources: Resources
-    state: ContainerState = "created"
-    exit_code: int | None = None
-    started_at: int = 0
-    exited_at: int = 0
-    health: Health = ""
-    failures: int = 0
-    oom_killed: bool = False
-    files: dict[str, bytes] = field(default_factory=dict)
-    lines: list[tuple[int, Line]] = field(default_factory=list)
-    ports: tuple[tuple[str, int, int, str], ...] = ()
-
-    def seen(self) -> ObservedContainer:
-        """As a list shows it."""
-        return ObservedContainer(
-            container_id=self.container_id,
-            name=self.name,
-            state=self.state,
-            labels=dict(self.order.labels),
-            image=self.order.image,
-            image_id=self.image_id,
-            exit_code=self.exit_code if self.state == "exited" else None,
-            started_at=self.started_at,
-            exited_at=self.exited_at,
-            health=self.health if self.state in {"running", "paused"} else "",
-        )
 
 
 def verb(
@@ -115,7 +66,7 @@ class SimulatedRuntime:
         self.unreachable = False
         self.calls: list[str] = []
         self.containers: dict[str, SimulatedContainer] = {}
-        self.images: dict[str, str] = {IMAGE: _identity("image", IMAGE)}
+        self.images: dict[str, str] = {IMAGE: identity_of("image", IMAGE)}
         self.registry: dict[str, str] = {}
         self.checks: dict[str, bool] = {}
         self.networks_made: dict[str, dict[str, str]] = {}
@@ -207,7 +158,7 @@ class SimulatedRuntime:
         for volume in order.volumes.values():
             self.volumes_made.setdefault(volume, {})
         self._made += 1
-        identity = _identity("container", str(self._made))
+        identity = identity_of("container", str(self._made))
         made = SimulatedContainer(identity, order, image, order.name, order.service.resources)
         for file in order.service.secrets:
             made.files[file.target] = self.secrets_made[order.secrets[file.secret]][0]
@@ -226,7 +177,7 @@ class SimulatedRuntime:
         check = found.order.service.healthcheck
         found.health = "starting" if check is not None and check.test[:1] != ("NONE",) else ""
         self._tell("start", found)
-        lines, code = run(_words(found.order), self._environment(found), found.files)
+        lines, code = run(words(found.order), self._environment(found), found.files)
         found.lines += [(self.now, line) for line in lines]
         if code is not None:
             self._ended(found, code)
@@ -306,7 +257,7 @@ class SimulatedRuntime:
 
     @verb
     def networks(self, project: str) -> tuple[str, ...]:
-        return _owned(self.networks_made, project)
+        return owned_by(self.networks_made, project)
 
     @verb
     def network_exists(self, engine_name: str) -> bool:
@@ -318,7 +269,7 @@ class SimulatedRuntime:
 
     @verb
     def volumes(self, project: str) -> tuple[str, ...]:
-        return _owned(self.volumes_made, project)
+        return owned_by(self.volumes_made, project)
 
     @verb
     def volume_exists(self, engine_name: str) -> bool:
@@ -337,7 +288,7 @@ class SimulatedRuntime:
 
     @verb
     def build(self, reference: str, context: str, containerfile: str, args: Mapping[str, str], target: str) -> str:
-        self.images[reference] = _identity(
+        self.images[reference] = identity_of(
             "image", f"{reference}{context}{containerfile}{sorted(args.items())}{target}"
         )
         return self.images[reference]
@@ -350,7 +301,7 @@ class SimulatedRuntime:
             raise ActionFailed(f"could not run the health check of container {found.name}: it has none")
         if found.state != "running":
             raise ActionFailed(f"could not run the health check of container {found.name}: it does not run")
-        if self.checks.get(found.name, _passes(check.test)):
+        if self.checks.get(found.name, passes(check.test)):
             found.health, found.failures = "healthy", 0
         elif self.now * 1000 >= found.started_at * 1000 + check.start_period_ms:
             found.failures += 1
@@ -471,20 +422,3 @@ class SimulatedRuntime:
             taken.add((host_port, port.protocol))
             published.append((port.host_ip, host_port, port.container_port, port.protocol))
         return tuple(published)
-
-
-def _identity(kind: str, name: str) -> str:
-    return hashlib.sha256(f"{kind} {name}".encode()).hexdigest()
-
-
-def _owned(made: Mapping[str, Mapping[str, str]], project: str) -> tuple[str, ...]:
-    return tuple(sorted(name for name, labels in made.items() if labels.get(LABEL_PROJECT) == project))
-
-
-def _words(order: ContainerOrder) -> tuple[str, ...]:
-    return (order.service.entrypoint or ()) + (order.service.command or ())
-
-
-def _passes(test: tuple[str, ...]) -> bool:
-    words = ("sh", "-c", test[1]) if test[0] == "CMD-SHELL" else test[1:]
-    return run(words, {}, {})[1] in (0, None)

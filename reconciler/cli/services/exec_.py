@@ -10,6 +10,8 @@ import typer
 from reconciler.cli.options import Project, about_project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.ops.service_view import ServiceReplica
     from reconciler.runtime.podman import Podman
 
@@ -55,29 +57,35 @@ def exec_(
     """
     from reconciler.cli.services.asked import asked_for
     from reconciler.control.session import open_session
-    from reconciler.ops.service_view import no_container, not_running
     from reconciler.runtime.podman import Podman
 
     # People end the options with `--` by habit; it is no part of the command.
     words = tuple(command[1:] if command[0] == "--" else command)
     with open_session(project) as session:
-        replicas = asked_for(session, (name,))
-        replica = next((one for one in replicas if one.running), replicas[0])
-        if replica.container is None:
-            raise no_container(replica)
-        if not replica.running:
-            raise not_running(replica)
-        at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        with_input = at_terminal if interactive is None else interactive
-        with_terminal = at_terminal if terminal is None else terminal
+        replica = _running(asked_for(session, (name,)))
         runtime = session.runtime
         assert isinstance(runtime, Podman)
-        if with_input or with_terminal:
-            options = [*(["-i"] if with_input else []), *(["-t"] if with_terminal else [])]
+        at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        options = [
+            *(["-i"] if (at_terminal if interactive is None else interactive) else []),
+            *(["-t"] if (at_terminal if terminal is None else terminal) else []),
+        ]
+        if options:
             code = _through_program(runtime.socket, replica, options, words, user=user, folder=folder)
         else:
             code = _streamed(runtime, replica, words, user=user, folder=folder)
     raise typer.Exit(code)
+
+
+def _running(replicas: Sequence[ServiceReplica]) -> ServiceReplica:
+    """The first of a service's replicas that runs; when none does, what is wrong with the first is raised."""
+    from reconciler.ops.service_view import no_container, not_running
+
+    first = replicas[0]
+    running = next((replica for replica in replicas if replica.running), None)
+    if running is None:
+        raise no_container(first) if first.container is None else not_running(first)
+    return running
 
 
 def _streamed(runtime: Podman, replica: ServiceReplica, command: tuple[str, ...], *, user: str, folder: str) -> int:

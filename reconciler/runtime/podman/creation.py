@@ -49,9 +49,7 @@ def creation_body(order: ContainerOrder) -> dict[str, Any]:
         "cap_add": list(service.cap_add),
         "cap_drop": list(service.cap_drop),
         "sysctl": dict(service.sysctls),
-        "r_limits": [
-            {"type": limit.name, "soft": _limit(limit.soft), "hard": _limit(limit.hard)} for limit in service.ulimits
-        ],
+        "r_limits": _ulimits(service),
         "shm_size": service.shm_size,
         "stop_signal": signal_number(service.stop_signal),
         "pidns": {"nsmode": "host"} if service.pid_mode == "host" else None,
@@ -233,6 +231,10 @@ def _health(check: HealthCheck) -> dict[str, Any]:
 
 def _quota(cpus: float) -> int:
     return max(_MIN_CPU_QUOTA, round(cpus * _CPU_PERIOD))
+
+
+def _ulimits(service: ServiceSpec) -> list[dict[str, Any]]:
+    return [{"type": limit.name, "soft": _limit(limit.soft), "hard": _limit(limit.hard)} for limit in service.ulimits]
 
 
 def _limit(value: int) -> int:

@@ -99,6 +99,12 @@ def start_service(
         # A group of its own: Ctrl-C at the terminal is meant for the command, not for the engine.
         setpgroup=0,
     )
+    _wait_for(process, socket, log)
+    return process
+
+
+def _wait_for(process: int, socket: str, log: Path) -> None:
+    """Wait until it answers; one that does not in time is ended."""
     deadline = time.monotonic() + _PATIENCE
     while not answers(socket):
         ended = os.waitpid(process, os.WNOHANG)[0] != 0
@@ -114,7 +120,6 @@ def start_service(
             where=str(log),
             hint="fleet doctor says what is wrong and how to mend it",
         )
-    return process
 
 
 def answers(socket: str) -> bool:
