@@ -88,23 +88,22 @@ class Draft:
 
     def need(self, action: str, need: Need) -> None:
         """Make an action wait."""
-        if need not in self._needs[action]:
-            self._needs[action].append(need)
+        self._needs[action].append(need)
 
     def after(self, action: str, earlier: str, *, soft: bool = False) -> None:
         """Make an action wait for another one."""
-        if action == earlier or any(need.action == earlier for need in self._needs[action]):
+        if action == earlier:
             return
-        self._needs[action].append(Need(earlier))
-        if soft:
-            self._soft.add((action, earlier))
+        if not soft:
+            self._soft.discard((action, earlier))
+        if not any(need.action == earlier for need in self._needs[action]):
+            self._needs[action].append(Need(earlier))
+            if soft:
+                self._soft.add((action, earlier))
 
     def unneed(self, action: str, earlier: str) -> None:
         """Take a bare edge back."""
         self._needs[action] = [need for need in self._needs[action] if need != Need(earlier)]
-
-    def __contains__(self, action: object) -> bool:
-        return action in self._actions
 
     def get(self, action: str) -> AnyAction:
         """The action of an id."""

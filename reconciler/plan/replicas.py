@@ -84,7 +84,7 @@ def _absent(wanted: Wanted, replica: int) -> Verdict:
     held = _held_back(wanted, replica)
     if held is not None:
         return held
-    before, now = wanted.known.document.get("replicas", 1), wanted.spec.replicas
+    before, now = wanted.replicas_before, wanted.spec.replicas
     if replica > before:
         reason = Reason("scaled", f"replicas {before} → {now}", (FieldChange("replicas", before, now),))
     else:

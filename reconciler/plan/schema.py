@@ -81,13 +81,19 @@ def write(path: Path = FILE) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the schema, or check it with `--check`; 1 when something is wrong."""
+    """Write the schema, or check it with `--check`; 1 when something is wrong.
+
+    Args:
+        arguments: `--check`, and a file where it is not the repository's.
+    """
+    path = next((Path(word) for word in arguments if not word.startswith("-")), FILE)
     if "--check" in arguments:
-        for problem in problems():
+        found = problems(path)
+        for problem in found:
             print(problem, file=sys.stderr)
-        return 1 if problems() else 0
+        return 1 if found else 0
     try:
-        write()
+        write(path)
     except FleetError as error:
         print(error, file=sys.stderr)
         return 1

@@ -86,7 +86,7 @@ class Services:
         for replica in range(1, wanted.spec.replicas + 1):
             found = replicas.pop(replica, ())
             if found:
-                kept[replica], duplicates = choose(wanted, found) if len(found) > 1 else (found[0], ())
+                kept[replica], duplicates = choose(wanted, found)
                 spare += [(replica, self._remove(wanted, one, _DUPLICATE, place)) for one in duplicates]
             verdicts[replica] = self._verdict(wanted, replica, kept.get(replica))
         self._behind_gates(wanted, verdicts)
@@ -123,9 +123,12 @@ class Services:
                 verdicts[replica] = Verdict(why=why, warnings=verdict.warnings)
 
     def _scaled(self, wanted: Wanted) -> Reason:
-        before = wanted.known.document.get("replicas", 1) if wanted.known is not None else None
         changes = tuple(one.change for one in wanted.changed if one.change.path == "replicas")
-        text = f"replicas {before} → {wanted.spec.replicas}" if changes else "more replicas than are wanted"
+        text = (
+            f"replicas {wanted.replicas_before} → {wanted.spec.replicas}"
+            if changes
+            else "more replicas than are wanted"
+        )
         return Reason("scaled", text, changes)
 
     def _remove(self, wanted: Wanted, container: ProjectedContainer, reason: Reason, place: int) -> str:

@@ -69,6 +69,12 @@ class Wanted:
         return self.known is None or any(one.role == "replace" for one in self.changed)
 
     @property
+    def replicas_before(self) -> int:
+        """How many replicas the log's definition wants."""
+        before = self.known.document.get("replicas", 1) if self.known is not None else 0
+        return before if isinstance(before, int) else 0
+
+    @property
     def renamed(self) -> bool:
         """Whether the file gives its containers other names than before."""
         return bool(self.moved_from) or any(

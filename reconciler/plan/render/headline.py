@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from reconciler.plan.counts import thing_of
 from reconciler.plan.model import AnyAction, FieldChange, Plan, Reason, ReplaceContainer, Verb, verb_of
 from reconciler.plan.reasons import origin_of
+from reconciler.plan.render.lines import operation
 
 # Destructive ones first, in every rendering.
 _COUNTED: tuple[tuple[str, str], ...] = (
@@ -83,24 +86,34 @@ def groups(plan: Plan) -> Iterator[tuple[str, list[Entry]]]:
 
 def _entries(actions: Iterable[AnyAction], symbol: str) -> Iterator[Entry]:
     """One entry for replicas of a service that share a reason; the order of the first ones."""
-    found: dict[tuple[str, str, str], Entry] = {}
+    found: dict[tuple[str, str, bytes], list[AnyAction]] = {}
     for action in actions:
-        reason = action.reason
-        name = type(action).__name__
-        key = (action.resource, name, repr((reason, _order(action))))
-        before = found.get(key)
-        things = (*before.things, thing_of(action)) if before is not None else (thing_of(action),)
-        found[key] = Entry(symbol, things, reason.text + _order(action), _origin(reason), reason.changes)
-    yield from found.values()
+        # Values that differ may be lists, so the reason is compared by what it looks like as a document.
+        key = (action.resource, _text(action), msgspec.json.encode(action.reason))
+        found.setdefault(key, []).append(action)
+    for (_, told, _), alike in found.items():
+        things = sorted((thing_of(action) for action in alike), key=_by_number)
+        yield Entry(symbol, tuple(things), told, _origin(alike[0].reason), alike[0].reason.changes)
+
+
+def _by_number(thing: str) -> tuple[int, str]:
+    """Replica 10 comes after replica 2."""
+    return len(thing), thing
+
+
+def _text(action: AnyAction) -> str:
+    told = action.reason.text
+    if verb_of(action) == "prepare":
+        return f"{operation(action)}: {told}"
+    return f"{told}; the new one starts first" if isinstance(action, ReplaceContainer) and _overlaps(action) else told
+
+
+def _overlaps(action: ReplaceContainer) -> bool:
+    return action.order == "start-first"
 
 
 def _origin(reason: Reason) -> str:
     return "" if reason.code in _SAID_ALREADY else _ORIGINS[origin_of(reason)]
-
-
-def _order(action: AnyAction) -> str:
-    starts_first = isinstance(action, ReplaceContainer) and action.order == "start-first"
-    return " (the new one starts first)" if starts_first else ""
 
 
 def left_alone(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"### Plan for {_plain(plan.fleet)}: {summary(plan) if not plan.empty else 'nothing to do'}"
     if plan.warnings:
         yield ""
-        yield from (f"> ⚠ **{_plain(one.resource)}** {_plain(one.text)}" + "  " for one in plan.warnings)
+        yield "\n>\n".join(f"> ⚠ **{_plain(one.resource)}** {_plain(one.text)}" for one in plan.warnings)
     entries = [(heading, entry) for heading, found in groups(plan) for entry in found]
     if entries:
         yield from ("", "| what | resource | why |", "|---|---|---|")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reconciler.plan.counts import thing_of
 from reconciler.plan.diff import diff
 from reconciler.plan.gates import starts
+from reconciler.plan.graph import closure
 from reconciler.plan.model import (
     AdoptContainer,
     AnyAction,
@@ -109,6 +110,23 @@ def _shuffled(value: Any, randomness: Any) -> Any:
     items = list(value.items())
     randomness.shuffle(items)
     return {key: _shuffled(one, randomness) for key, one in items}
+
+
+@given(data=st.data())
+@_THOROUGH
+def test_a_narrowed_plan_stays_within_its_targets(data: st.DataObject) -> None:
+    drawn = Drawn(data)
+    targets = data.draw(_some_of(drawn.desired), label="targets")
+    exclude = data.draw(_some_of(drawn.desired), label="exclude")
+    options = msgspec.structs.replace(drawn.options, targets=targets, exclude=exclude)
+    depends_on = {name: spec.depends_on for name, spec in drawn.desired.services.items()}
+    allowed = closure(targets, depends_on) - set(exclude)
+    plan = diff(drawn.desired, drawn.projected, options)
+    for action in plan.actions:
+        if _service(action) and targets:
+            assert _service(action) in allowed
+        assert _service(action) not in exclude
+    _every_resource_is_counted_once(plan, drawn.desired, drawn.projected)
 
 
 def _each_action_comes_after_its_needs(plan: Plan) -> None:
