@@ -57,3 +57,6 @@ Timestamp = Annotated[
 UnixMs = Annotated[int, BeforeValidator(_unix_ms), Field(ge=0, description="Unix milliseconds")]
 DurationMs = Annotated[int, Field(ge=0, description="milliseconds")]
 PositiveMs = Annotated[int, Field(gt=0, description="milliseconds")]
+Legacy = Annotated[
+    Document | None, Field(description="what an older store said of it, where that has no place in the other fields")
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from reconciler.events.models.base import EventModel, PositiveMs, Text
+from reconciler.events.models.base import EventModel, Legacy, PositiveMs, Text
 
 
 class CtkReserved(EventModel):
@@ -17,6 +17,7 @@ class CtkReserved(EventModel):
     purpose: Literal["edit", "read", "delete"] = "edit"
     timeout_ms: PositiveMs = 30_000
     checksum: str | None = None
+    legacy: Legacy = None
 
 
 class CtkReleased(EventModel):
@@ -27,6 +28,7 @@ class CtkReleased(EventModel):
     specialist_id: Text
     release_reason: Literal["explicit", "timeout", "crash"] = "explicit"
     final_checksum: str | None = None
+    legacy: Legacy = None
 
 
 class CtkConflict(EventModel):

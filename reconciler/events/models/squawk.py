@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from reconciler.events.envelope import StreamType
-from reconciler.events.models.base import Count, Document, EventModel, ListOf, Text, Timestamp
+from reconciler.events.models.base import Count, Document, EventModel, Legacy, ListOf, Text, Timestamp
 
 
 class SquawkSent(EventModel):
@@ -18,6 +18,7 @@ class SquawkSent(EventModel):
     message_type: Text
     content: Document
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    legacy: Legacy = None
 
 
 class SquawkRead(EventModel):
@@ -61,6 +62,7 @@ class MailboxCreated(EventModel):
     mailbox_id: Text
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
+    legacy: Legacy = None
 
 
 class CursorAdvanced(EventModel):
@@ -71,3 +73,4 @@ class CursorAdvanced(EventModel):
     stream_id: Text
     consumer_id: Text = "default"
     position: Count
+    legacy: Legacy = None

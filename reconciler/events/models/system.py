@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from reconciler.events.envelope import StreamType
-from reconciler.events.models.base import Count, EventModel, Text, Timestamp
+from reconciler.events.models.base import Count, EventModel, Legacy, Text, Timestamp
 
 Token = Count
 
@@ -78,6 +78,7 @@ class FleetDetected(EventModel):
     detected_at: Timestamp
     existing_data: bool
     migration_required: bool
+    legacy: Legacy = None
 
 
 class ContextCompacted(EventModel):
