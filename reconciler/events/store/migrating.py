@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import reconciler
 from reconciler.errors import FleetError, LogUnusable
@@ -70,6 +70,21 @@ def _migrate(path: Path, pragmas: Pragmas, target: str) -> str | None:
                 hint="the file is as it was, and a copy lies beside it",
             ) from error
     return before
+
+
+class Step(NamedTuple):
+    """One migration: the revision that it leads to, and what it does in one line."""
+
+    revision: str
+    what: str
+
+
+def steps() -> list[Step]:
+    """Every migration that this release knows, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    found = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [Step(script.revision, script.doc.partition("\n")[0]) for script in reversed(list(found))]
 
 
 def back_up(connection: sqlite3.Connection, path: Path, name: str) -> Path:

@@ -29,6 +29,19 @@ CREATE TABLE alembic_version (
 """
 
 
+def revision_of_file(path: Path, pragmas: Pragmas) -> str:
+    """The revision of the file's shape; changes nothing.
+
+    Raises:
+        NotFound: there is no log yet.
+        LogUnusable: what is there is no log that this release knows the shape of.
+    """
+    if not _examine(path):
+        raise NotFound("nothing has been applied here yet", where=str(path), hint="fleet apply")
+    with _checked(path, pragmas) as connection:
+        return revision_of(connection, path)
+
+
 def open_for_reading(path: Path, pragmas: Pragmas) -> None:
     """Check that the log can be read; changes nothing.
 
@@ -36,10 +49,7 @@ def open_for_reading(path: Path, pragmas: Pragmas) -> None:
         NotFound: there is no log yet.
         LogUnusable: what is there is no log that this release can read.
     """
-    if not _examine(path):
-        raise NotFound("nothing has been applied here yet", where=str(path), hint="fleet apply")
-    with _checked(path, pragmas) as connection:
-        revision = revision_of(connection, path)
+    revision = revision_of_file(path, pragmas)
     if revision != REVISION:
         raise LogUnusable(
             f"the event log has the shape {revision} of an older Fleet; this one reads {REVISION}",
@@ -59,9 +69,7 @@ def open_for_writing(path: Path, pragmas: Pragmas, definitions: str) -> str | No
     """
     if not _examine(path):
         _create(path, pragmas, definitions)
-    with _checked(path, pragmas) as connection:
-        revision = revision_of(connection, path)
-    if revision == REVISION:
+    if revision_of_file(path, pragmas) == REVISION:
         return None
     from reconciler.events.store.migrating import upgrade
 

@@ -486,7 +486,7 @@ def test_a_damaged_page_is_told_when_it_is_met(written: Path) -> None:
 
 def test_a_file_that_vanishes_between_two_looks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.parent.mkdir()
-    looks = iter([False, True])
+    looks = iter([False, True, True])
     monkeypatch.setattr(opening, "_examine", lambda _: next(looks))
     with pytest.raises(FleetError, match="cannot be opened"):
         open_store(path)
