@@ -9,12 +9,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reconciler.errors import FleetError
 from reconciler.runtime.podman import Podman
 from tests.support.podman import ensure_busybox, sweep, working_socket
 
 pytest.register_assert_rewrite("tests.support.runtime_contract")
+
+# How fast this machine is at the moment says nothing about what is tested.
+settings.register_profile("fleet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fleet")
+
+# testcontainers reads these once, when it is first imported. Its cleaner is an image that no registry here has.
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -22,8 +21,6 @@ def database(
 ) -> Iterator[DockerContainer]:
     """A PostgreSQL that testcontainers started, on a port of this machine."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{podman_socket}")
-    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
-    monkeypatch.setattr(testcontainers_config, "connection_mode_override", ConnectionMode.docker_host)
     container = DockerContainer(postgres_image).with_name(f"{unique_name}-foreign").with_exposed_ports(5432)
     container.with_env("POSTGRES_PASSWORD", PASSWORD)
     container.waiting_for(LogMessageWaitStrategy("ready to accept connections"))
