@@ -172,8 +172,8 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
         name=reading.fleet,
         project=project_hash,
         services={name: _service_with(spec, digests) for name, spec in services.items()},
-        networks=_used_networks(draft.networks, services),
-        volumes=_used_volumes(draft, services),
+        networks=_used_networks(draft),
+        volumes=_used_volumes(draft),
         secrets=secrets,
         handlers=draft.handlers,
         specialists={name: _specialist_with(spec, digests) for name, spec in draft.specialists.items()},
@@ -186,15 +186,16 @@ def _desired(draft: Draft, built: _Built, reading: Reading, options: LoadOptions
     )
 
 
-def _used_networks(networks: dict[str, NetworkSpec], services: dict[str, ServiceSpec]) -> dict[str, NetworkSpec]:
-    """All declared networks; the fleet's own only where a service that takes part joins it."""
-    uses = {use.network for service in services.values() for use in service.networks}
-    return {name: found for name, found in networks.items() if name != DEFAULT_NETWORK or name in uses}
+def _used_networks(draft: Draft) -> dict[str, NetworkSpec]:
+    """All declared networks; the fleet's own only where a service joins it, be its profile active or not."""
+    uses = {use.network for service in draft.services.values() for use in service.spec.networks}
+    return {name: found for name, found in draft.networks.items() if name != DEFAULT_NETWORK or name in uses}
 
 
-def _used_volumes(draft: Draft, services: dict[str, ServiceSpec]) -> dict[str, VolumeSpec]:
+def _used_volumes(draft: Draft) -> dict[str, VolumeSpec]:
     """All declared volumes, and a provider's own where a service mounts it."""
-    uses = {mount.source for service in services.values() for mount in service.mounts if mount.kind == "volume"}
+    mounts = [mount for service in draft.services.values() for mount in service.spec.mounts]
+    uses = {mount.source for mount in mounts if mount.kind == "volume"}
     return {name: found for name, found in draft.volumes.items() if name in draft.declared["volumes"] or name in uses}
 
 

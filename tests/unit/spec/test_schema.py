@@ -194,7 +194,7 @@ def test_everything_is_used() -> None:
 
     used = {key for one in found["services"].values() for key in one}
     assert set(ServiceSpec.__struct_fields__) - used == {"build", "env_files"}
-    assert set(Desired.__struct_fields__) - set(found) == {"version"}
+    assert set(Desired.__struct_fields__) - set(found) == {"version", "inactive"}
     assert set(SpecialistSpec.__struct_fields__) - set(found["specialists"]["builder"]) == set()
     assert set(MissionSpec.__struct_fields__) - set(found["missions"]["m"]) == set()
     sorties = found["missions"]["m"]["sorties"]

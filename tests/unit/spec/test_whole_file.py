@@ -116,6 +116,7 @@ def test_nobody_on_the_fleets_network_means_that_there_is_none() -> None:
 def test_profiles_choose_services() -> None:
     text = "services:\n  a: {image: x:1}\n  b: {image: x:1, profiles: [debug, ops]}\n  c: {image: x:1, profiles: debug}\n  d: {image: x:1, profiles: []}\n"
     assert list(desired(text).services) == ["a", "d"]
+    assert desired(text).inactive == ("b", "c")
     assert list(desired(text, profiles=("debug",)).services) == ["a", "b", "c", "d"]
     assert list(desired(text, profiles=("ops",)).services) == ["a", "b", "d"]
 
