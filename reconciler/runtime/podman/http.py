@@ -224,6 +224,11 @@ class Connection:
         self._socket.close()
         self.file.close()
 
+    def __del__(self) -> None:
+        # A reader that stops half-way leaves its connection behind; one that was never made has no file.
+        if hasattr(self, "file"):
+            self.close()
+
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         while line := _line(self.file):

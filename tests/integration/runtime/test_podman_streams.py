@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -57,6 +59,16 @@ def test_following_is_ended_from_another_thread(podman: Podman, running: Callabl
     lines.close()  # type: ignore[attr-defined]
     reader.join(10)
     assert not reader.is_alive()
+
+
+def test_a_reader_that_stops_half_way_leaves_nothing_open(podman: Podman, running: Callable[..., str]) -> None:
+    made = running("sh", "-c", "echo one; echo two; sleep 1000")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        assert next(podman.logs(made, follow=True)) == ("stdout", b"one")
+        podman.logs(made, follow=True)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
 
 
 def test_a_long_line_is_one_line(podman: Podman, running: Callable[..., str]) -> None:
