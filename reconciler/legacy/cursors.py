@@ -17,7 +17,7 @@ class CursorConversion:
         self.work = work
         self.keys = {record.key for record in work.old.cursors}
         self.taken = {
-            (record.get("stream_id"), record.get("consumer_id") or DEFAULT_CONSUMER)
+            (str(record.get("stream_id")), _named(record.get("consumer_id")))
             for record in work.present.records.cursors.values()
             if isinstance(record, dict)
         }
@@ -59,8 +59,7 @@ class CursorConversion:
 
     def _consumer(self, record: Placed, path: str) -> str:
         """Whose cursor it is; a consumer has one in each mailbox."""
-        stream, given = record.value["stream_id"], record.value.get("consumer_id")
-        wanted = given if isinstance(given, str) and given and storable(given) else DEFAULT_CONSUMER
+        stream, wanted = record.value["stream_id"], _named(record.value.get("consumer_id"))
         found, count = wanted, 1
         while (stream, found) in self.taken:
             count += 1
@@ -69,3 +68,7 @@ class CursorConversion:
             self.work.find(record, path, f"{wanted} has a cursor there already; this one is called {found}")
         self.taken.add((stream, found))
         return found
+
+
+def _named(consumer: Any) -> str:
+    return consumer if isinstance(consumer, str) and consumer and storable(consumer) else DEFAULT_CONSUMER

@@ -45,7 +45,7 @@ class OldFile:
 
     Attributes:
         name: the file as the person knows it.
-        digest: `sha256:…` of its bytes.
+        digest: `sha256:…` of its text.
         no_sections: sections that are null or an empty list.
         no_lists: what stands for a mailbox's events and is no list.
         twice: keys that are there twice inside of a record.
@@ -82,7 +82,17 @@ def read_old_file(path: Path) -> OldFile:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise LegacyBroken("the file is not UTF-8", where=f"{shown}:{line}") from None
-    found = OldFile(shown, f"sha256:{hashlib.sha256(data).hexdigest()}")
+    return read_text(text, shown)
+
+
+def read_text(text: str, name: str) -> OldFile:
+    """The same from text that was read already; `name` stands for the file.
+
+    Raises:
+        LegacyBroken: with line and column of what is wrong.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    found = OldFile(name, f"sha256:{digest}")
     _Walk(text, found).file()
     return found
 
