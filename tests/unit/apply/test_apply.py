@@ -102,7 +102,8 @@ class TestFirstApply:
         assert fleet.runtime.networks_made["shop-front"]["fleet.resource"] == "network/front"
         assert fleet.runtime.volumes_made["shop-data"][LABEL_PROJECT] == PROJECT
         told = fleet.types()
-        assert told.index("image_pulled") < told.index("container_created")
+        order = [(event.event_type, event.data.get("service")) for event in fleet.log.recorded]
+        assert order.index(("image_pulled", None)) < order.index(("container_created", "web"))
         assert {"network_created", "volume_created", "image_built"} <= set(told)
         assert fleet.plan() == []
 
