@@ -15,12 +15,15 @@ from reconciler.errors import Conflict, LeaseLost
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.events.moment import Moment
 from reconciler.events.store import reader
+from reconciler.ops.backup import back_up
+from reconciler.ops.compact import compact
+from reconciler.ops.restore import restore
+from reconciler.ops.verify import verify
 from reconciler.projections import rebuild
 from reconciler.projections.fold import fold
 from reconciler.projections.rows import MemoryRows
 from reconciler.projections.store import EventQuery, Store, open_store
 from tests.support.events import NOON, Clock, heartbeat, note, registered, remembered
-from tests.support.intact import assert_intact
 
 TABLES = ("specialists", "messages", "mailboxes")
 NAMES = st.sampled_from(["ada", "bob", "eve"])
@@ -46,11 +49,14 @@ class Model(RuleBasedStateMachine):
         self.sent: list[NewEvent] = []
         self.log: list[Event] = []
         self.rows = MemoryRows()
+        self.backups: list[tuple[Path, int]] = []
 
     def teardown(self) -> None:
         reader._PORTION, rebuild._PORTION = self.portions
         try:
-            assert_intact(self.store)
+            report = verify(self.path)
+            assert report.sound, report.faults
+            assert report.head == len(self.log)
         finally:
             for store in self.stores:
                 store.close()
@@ -120,7 +126,7 @@ class Model(RuleBasedStateMachine):
     def append_under_the_lease(self, event: NewEvent, cause: Cause) -> None:
         with self.store.lease("model", cause=cause) as lease:
             recorded = self.store.append([event], cause, lease=lease)
-        self.learn(list(self.store.events(EventQuery(after=len(self.log)))))
+        self.learn_the_rest()
         assert recorded[0] in self.log[-2:]
         self.sent.append(event)
         try:
@@ -132,6 +138,40 @@ class Model(RuleBasedStateMachine):
     @rule()
     def rebuild(self) -> None:
         assert self.store.rebuild() == len(self.log)
+
+    def learn_the_rest(self) -> None:
+        """What the log records about itself comes on top of what the test appended."""
+        self.learn(list(self.store.events(EventQuery(after=len(self.log)))))
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data(), cause=ACTORS)
+    def compact(self, data: st.DataObject, cause: Cause) -> None:
+        compact(self.store, cause, until=data.draw(st.integers(0, len(self.log))), trigger="manual")
+        self.learn_the_rest()
+
+    @precondition(lambda self: self.log and len(self.backups) < 3)
+    @rule(cause=ACTORS)
+    def back_up(self, cause: Cause) -> None:
+        self.clock.now += 1_000
+        made = back_up(self.store, self.path.parent / "backups", cause, now_ms=self.clock.now)
+        assert made.sequence == len(self.log)
+        self.backups.append((made.path, made.sequence))
+        self.learn_the_rest()
+
+    @precondition(lambda self: self.backups)
+    @rule(data=st.data(), cause=ACTORS)
+    def restore(self, data: st.DataObject, cause: Cause) -> None:
+        path, sequence = data.draw(st.sampled_from(self.backups))
+        for store in self.stores:
+            store.close()
+        self.clock.now += 1_000
+        assert restore(self.path, path, cause, now_ms=self.clock.now).sequence == sequence
+        self.stores = [open_store(self.path, clock=self.clock)]
+        kept, self.log, self.rows = self.log[:sequence], [], MemoryRows()
+        self.learn(kept)
+        known = {event.event_id for event in kept}
+        self.sent = [event for event in self.sent if event.event_id in known]
+        self.learn_the_rest()
 
     @rule()
     def open_anew(self) -> None:
