@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.apply import ExcludeOption, SkipTagsOption, TagsOption, TargetOption
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import colour_wanted, print_json, width
+
+if TYPE_CHECKING:
+    from reconciler.control.session import Session
+    from reconciler.errors import Problem
+    from reconciler.plan.model import Plan, PlanOptions
 
 CHANGES_EXIT_CODE = 2
 
@@ -21,6 +26,14 @@ def plan(
     exclude: ExcludeOption = [],
     tags: TagsOption = [],
     skip_tags: SkipTagsOption = [],
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            help="Against the fleet as it was then: a sequence number, a time, or '2 hours ago'.",
+            metavar="WHEN",
+        ),
+    ] = "",
     as_json: JsonOption = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
     detailed_exitcode: Annotated[
@@ -30,7 +43,8 @@ def plan(
     """Show what apply would do, and why: counts first, then every change by field, and what stays as it is.
 
     It tells an edit of the file from what the world changed. Nothing is touched: no container, no image, no byte of the
-    log; before the first apply no log is made.
+    log; before the first apply no log is made. With --at it tells what the file of today would have changed in the fleet
+    as the log knew it then.
 
     \b
     Examples:
@@ -38,24 +52,37 @@ def plan(
       fleet plan --target service/web
       fleet plan --markdown > comment.md
       fleet plan --json --detailed-exitcode
+      fleet plan --at "2 hours ago"
     """
     if as_json and as_markdown:
         raise typer.BadParameter("choose one of --json and --markdown", param_hint="--markdown")
-    from reconciler.control.look import look
     from reconciler.control.session import open_session
     from reconciler.plan.model import PlanOptions
 
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
     with open_session(project) as session:
-        seen = look(session, options)
+        found, warnings = _plan(session, options, at)
     from reconciler.plan.render import document, markdown, text
 
     if as_json:
-        print_json(document(seen.plan))
+        print_json(document(found))
     elif as_markdown:
-        sys.stdout.write(markdown(seen.plan))
+        sys.stdout.write(markdown(found))
     else:
-        for warning in seen.reading.warnings:
+        for warning in warnings:
             print(f"fleet: {warning}", file=sys.stderr)
-        typer.echo(text(seen.plan, colour=colour_wanted(), width=width()))
-    return CHANGES_EXIT_CODE if detailed_exitcode and not seen.plan.empty else 0
+        typer.echo(text(found, colour=colour_wanted(), width=width()))
+    return CHANGES_EXIT_CODE if detailed_exitcode and not found.empty else 0
+
+
+def _plan(session: Session, options: PlanOptions, at: str) -> tuple[Plan, tuple[Problem, ...]]:
+    """The plan against the present, or against the past, and what the file is warned of."""
+    from reconciler.control.look import look
+    from reconciler.control.past import plan_at
+    from reconciler.control.reading import now_ms
+    from reconciler.events.moment import parse_moment
+
+    if at:
+        return plan_at(session, parse_moment(at, now_ms=now_ms()), options), ()
+    seen = look(session, options)
+    return seen.plan, seen.reading.warnings
