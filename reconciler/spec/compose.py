@@ -249,11 +249,15 @@ def _syntax_problem(source: Source, error: Any) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     message = error.problem or error.context or "this is not YAML"
-    lines = source.text.split("\n")
-    hint = ""
-    if line <= len(lines) and lines[line - 1][:column].strip(" ").startswith("\t"):
-        hint = "indent with spaces, not tabs"
-    elif error.context:
-        start = error.context_mark
-        hint = error.context + (f" that begins in line {start.line + 1}" if start is not None else "")
-    return Problem(source.shown, line, column, "", f"YAML: {message}", hint)
+    return Problem(source.shown, line, column, "", f"YAML: {message}", _syntax_hint(source, error, line, column))
+
+
+def _syntax_hint(source: Source, error: Any, line: int, column: int) -> str:
+    """What is likely meant, else where the parser was."""
+    wrong = (*source.text.split("\n")[line - 1 : line], "")[0]
+    start = error.context_mark
+    if wrong[:column].strip(" ").startswith("\t"):
+        return "indent with spaces, not tabs"
+    if "${" in wrong and "flow" in (error.context or ""):
+        return 'inside of { } and [ ] a reference needs quotes: "${name}"'
+    return (error.context or "") + (f" that begins in line {start.line + 1}" if start is not None else "")

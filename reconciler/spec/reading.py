@@ -368,10 +368,14 @@ def record(kind: type[AnyValue], fields: Fields, *required: str) -> Reader[AnyVa
     return read
 
 
+def has(node: Node, key: str) -> bool:
+    """Whether a mapping gives a key a value; null is none."""
+    return isinstance(node, Mapping) and key in node.entries and not is_null(node.entries[key].value)
+
+
 def require(node: Node, path: str, reading: Reading, *keys: str) -> bool:
     """Whether all these keys are there; each that is not is reported."""
-    entries = node.entries if isinstance(node, Mapping) else {}
-    missing = [key for key in keys if key not in entries or is_null(entries[key].value)]
+    missing = [key for key in keys if not has(node, key)]
     for key in missing:
         reading.wrong(node, path, f"the key {key} is missing")
     return not missing

@@ -43,8 +43,9 @@ from reconciler.spec.wording import quoted
 ENVIRONMENT_PREFIX = "FLEET_VAR_"
 TYPES = ("string", "integer", "number", "boolean", "list")
 DECLARATION_KEYS = ("type", "default", "description", "env", "choices")
-# Sections that are read before variables have values, or without this loader.
-LITERAL_SECTIONS = frozenset({"variables", "include", "database"})
+# Sections that are read before variables have values, and those that are read without this loader as well.
+LITERAL_SECTIONS = frozenset({"variables", "include"})
+EARLY_SECTIONS = frozenset({"database"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\})?")
@@ -299,15 +300,13 @@ def _written(value: Plain) -> str:
 
 def fill(root: Mapping, variables: dict[str, Variable], problems: Problems) -> Mapping:
     """The tree with every reference replaced; trees without references are shared with the old one."""
-    filler = _Filler(variables, problems)
+    filler, refuser = _Filler(variables, problems), _Refuser(variables, problems)
     entries = {}
     for key, entry in root.entries.items():
         if key in LITERAL_SECTIONS:
-            if key == "database":
-                filler.refuse(entry.value, key)
             entries[key] = entry
         else:
-            entries[key] = filler.entry(entry, key)
+            entries[key] = (refuser if key in EARLY_SECTIONS else filler).entry(entry, key)
     return Mapping(root.source, root.line, root.column, entries)
 
 
@@ -330,20 +329,6 @@ class _Filler:
         entries = {key: self.entry(entry, child(path, key)) for key, entry in node.entries.items()}
         same = all(new is old for new, old in zip(entries.values(), node.entries.values(), strict=True))
         return node if same else Mapping(node.source, node.line, node.column, entries)
-
-    def refuse(self, node: Node, path: str) -> None:
-        """Report references in a section that does not know them."""
-        if isinstance(node, Scalar):
-            if "${" in node.text:
-                self._problems.wrong(
-                    node, path, "variables cannot be used here", "the log is found before they have values"
-                )
-        elif isinstance(node, Sequence):
-            for index, item in enumerate(node.items):
-                self.refuse(item, child(path, index))
-        else:
-            for key, entry in node.entries.items():
-                self.refuse(entry.value, child(path, key))
 
     def _scalar(self, node: Scalar, path: str) -> Node:
         whole = _WHOLE.fullmatch(node.text)
@@ -382,6 +367,16 @@ class _Filler:
             return variable
         self._problems.wrong(node, path, *_unknown(name, self._variables))
         return None
+
+
+class _Refuser(_Filler):
+    """Reports references in a section that does not know them; `$$` is what it is there."""
+
+    def _scalar(self, node: Scalar, path: str) -> Node:
+        if "${" not in node.text:
+            return node
+        self._problems.wrong(node, path, "variables cannot be used here", "the log is found before they have values")
+        return _unusable(node)
 
 
 def _unknown(name: str, variables: dict[str, Variable]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from reconciler.spec.reading import (
     fields_of,
     file_path,
     filled_text,
+    has,
     list_of,
     require,
     text,
@@ -50,7 +51,7 @@ def _config(node: Node, path: str, reading: Reading) -> tuple[FileContent, Node,
     values = fields_of(node, path, reading, CONFIG_FIELDS)
     if values is None or not require(node, path, reading, "target"):
         return None
-    if ("source" in node.entries) == ("content" in node.entries):
+    if has(node, "source") == has(node, "content"):
         reading.wrong(node, path, "a config has either a source (a file) or a content (text)")
         return None
     return _with_digest(values, node, path, reading) if "target" in values else None
@@ -142,7 +143,7 @@ def build(node: Node, path: str, reading: Reading) -> Build | None:
         values = fields_of(node, path, reading, BUILD_FIELDS)
         if values is None or not require(node, path, reading, "context") or "context" not in values:
             return None
-        if "containerfile" in node.entries and "dockerfile" in node.entries:
+        if has(node, "containerfile") and has(node, "dockerfile"):
             reading.wrong(node, path, "containerfile and dockerfile are the same key; write one of them")
     else:
         context = file_path(node, path, reading)

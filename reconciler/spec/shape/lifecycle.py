@@ -16,6 +16,7 @@ from reconciler.spec.reading import (
     duration,
     fields_of,
     filled_text,
+    has,
     list_of,
     mapping,
     number,
@@ -74,7 +75,7 @@ def healthcheck(node: Node, path: str, reading: Reading) -> dict[str, Any] | Non
 def make_healthcheck(values: dict[str, Any], node: Node, path: str, reading: Reading) -> HealthCheck | None:
     """The health check from what file and template give."""
     if "test" not in values:
-        if not (isinstance(node, Mapping) and "test" in node.entries):
+        if not has(node, "test"):
             reading.wrong(node, path, "the key test is missing", "such as test: [CMD, wget, -qO-, http://localhost/]")
         return None
     return make(HealthCheck, test=("NONE",)) if values["test"][0] == "NONE" else make(HealthCheck, **values)

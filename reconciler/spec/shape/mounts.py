@@ -14,6 +14,7 @@ from reconciler.spec.reading import (
     choice,
     fields_of,
     filled_text,
+    has,
     list_of,
     require,
     size,
@@ -151,7 +152,7 @@ def _long(node: Mapping, path: str, reading: Reading) -> tuple[Mount, Node, str]
     if "tmpfs" in values:
         reading.wrong(node, path, f"tmpfs options have no meaning for a {kind}", "write type: tmpfs")
     if not source:
-        if "source" not in node.entries:
+        if not has(node, "source"):
             reading.wrong(node, path, f"a {kind} needs a source")
         return None
     return _made(kind, source, values["target"], values.get("read_only", False), node, path, reading)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.spec.desired import Mount, PortMapping, SecretUse, make
-from reconciler.spec.reading import Field, Reading, matching, whole
+from reconciler.spec.reading import Field, Reading, has, matching, whole
 from reconciler.spec.shape.environment import secret_use
 from reconciler.spec.shape.names import NAME
 from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of
@@ -59,7 +59,7 @@ def apply_postgres(values: dict[str, Any], node: Mapping, path: str, reading: Re
     database_user = own["user"] or POSTGRES_USER
     if not NAME.fullmatch(database_user):
         reading.wrong(node.entries["user"].value, child(path, "user"), f"{quoted(database_user)} is no PostgreSQL user")
-    if "port" in node.entries and "ports" in node.entries:
+    if has(node, "port") and has(node, "ports"):
         reading.wrong(node.entries["port"], child(path, "port"), "port and ports say the same thing; write one of them")
     port = POSTGRES_PORT if own["provider_port"] is None else own["provider_port"]
     published = make(PortMapping, container_port=POSTGRES_PORT, host_port=port, host_ip="127.0.0.1")
@@ -90,7 +90,7 @@ def _environment(
         merged["POSTGRES_DB"] = own["provider_database"]
     if own["provider_password"]:
         merged["POSTGRES_PASSWORD"] = own["provider_password"]
-    elif "password" not in node.entries and not any(name.startswith("POSTGRES_PASSWORD") for name in given):
+    elif not has(node, "password") and not any(name.startswith("POSTGRES_PASSWORD") for name in given):
         merged["POSTGRES_HOST_AUTH_METHOD"] = "trust"
         if "POSTGRES_HOST_AUTH_METHOD" not in given:
             reading.warn(

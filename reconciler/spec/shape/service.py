@@ -16,6 +16,7 @@ from reconciler.spec.reading import (
     duration,
     fields_of,
     filled_text,
+    has,
     list_of,
     matching,
     size,
@@ -284,7 +285,7 @@ def _is_active(node: Node, profiles: Iterable[str]) -> bool:
 def _refuse_provider_keys(values: dict[str, Any], node: Mapping, path: str, reading: Reading) -> None:
     for key, field in PROVIDER_FIELDS.items():
         values.pop(field.attribute, None)
-        if key in node.entries and "provider" not in node.entries:
+        if has(node, key) and not has(node, "provider"):
             hint = 'write ports: ["8080:80"]' if key == "port" else "write provider: too"
             reading.wrong(node.entries[key], child(path, key), f"the key {key} belongs to a provider", hint)
 
@@ -317,9 +318,9 @@ def _set_image(name: str, values: dict[str, Any], entry: Entry, path: str, readi
     node = entry.value
     if "image" in values or not isinstance(node, Mapping):
         return
-    if "build" in node.entries:
+    if has(node, "build"):
         values["image"] = f"localhost/{reading.fleet}-{name.lower()}:latest"
-    elif "image" not in node.entries and "provider" not in node.entries:
+    elif not has(node, "image") and not has(node, "provider"):
         reading.wrong(entry, path, "this service has neither image nor build", "such as image: postgres:16")
 
 

@@ -29,6 +29,7 @@ from reconciler.spec.reading import (
     fields_of,
     file_path,
     filled_text,
+    has,
     list_of,
     mapping,
     matching,
@@ -58,7 +59,7 @@ def secret_source(name: str, entry: Entry, path: str, reading: Reading) -> Secre
         reading.wrong(entry.value, path, "a secret is given by reference", hint)
         return None
     values = fields_of(entry.value, path, reading, SECRET_FIELDS)
-    given = [key for key in SECRET_FIELDS if key in entry.value.entries]
+    given = [key for key in SECRET_FIELDS if has(entry.value, key)]
     if len(given) != 1:
         message = "a secret has one source" if given else "this secret has no source"
         reading.wrong(entry, path, message, "one of env, file and command")
@@ -78,7 +79,7 @@ def handler(name: str, entry: Entry, path: str, reading: Reading) -> Handler | N
     values = fields_of(entry.value, path, reading, HANDLER_FIELDS)
     if values is None or not isinstance(entry.value, Mapping):
         return None
-    given = set(entry.value.entries) & set(HANDLER_FIELDS)
+    given = {key for key in HANDLER_FIELDS if has(entry.value, key)}
     if given not in ({"restart"}, {"service", "command"}):
         reading.wrong(
             entry,
@@ -149,7 +150,7 @@ def _notification(node: Node, path: str, reading: Reading) -> tuple[Notification
     values = fields_of(node, path, reading, NOTIFICATION_FIELDS)
     if values is None or not isinstance(node, Mapping) or not require(node, path, reading, "events"):
         return None
-    if ("webhook" in node.entries) == ("command" in node.entries):
+    if has(node, "webhook") == has(node, "command"):
         reading.wrong(node, path, "a notification goes to either a webhook or a command")
         return None
     target = values.get("webhook")
@@ -226,15 +227,11 @@ def _timezone(node: Node, path: str, reading: Reading) -> str | None:
     from zoneinfo import ZoneInfo
 
     try:
-        ZoneInfo(written)
-    except (OSError, ValueError):
+        # A machine without a time zone database still knows UTC.
+        return written if written == "UTC" else ZoneInfo(written).key
+    except (OSError, ValueError, KeyError):
         reading.wrong(node, path, f"{quoted(written)} is not a time zone", "such as UTC or Europe/Berlin")
         return None
-    except KeyError:
-        if written != "UTC":
-            reading.wrong(node, path, f"{quoted(written)} is not a time zone", "such as UTC or Europe/Berlin")
-            return None
-    return written
 
 
 FREEZE_FIELDS = {

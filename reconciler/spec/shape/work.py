@@ -17,6 +17,7 @@ from reconciler.spec.reading import (
     fields_of,
     file_path,
     filled_text,
+    has,
     list_of,
     matching,
     number,
@@ -66,7 +67,7 @@ def _harness(node: Node, path: str, reading: Reading) -> Harness | None:
     guessed = "container" if "image" in values else "command" if "command" in values else "shell"
     kind = values.setdefault("kind", guessed)
     for wanted, key in (("command", "command"), ("container", "image")):
-        if kind == wanted and key not in entries:
+        if kind == wanted and not has(node, key):
             reading.wrong(node, path, f"a harness of kind {wanted} needs the key {key}")
     if "image" in values and kind != "container":
         reading.wrong(
