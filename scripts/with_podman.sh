@@ -26,7 +26,8 @@ PYTHON
 
 if ! answers; then
     mkdir -p "$(dirname "$socket")"
-    podman system service --time=0 "unix://$socket" </dev/null >/dev/null 2>&1 &
+    # Not from here: its containers' monitors leave a file where it was started when one runs out of memory.
+    (cd / && exec podman system service --time=0 "unix://$socket") </dev/null >/dev/null 2>&1 &
     service=$!
     trap 'kill "$service" 2>/dev/null || true' EXIT
     for _ in $(seq 100); do

@@ -87,20 +87,37 @@ def start_service(
     log = folder / "service.log"
     arguments = [program, "system", "service", f"--time={idle_seconds}", f"unix://{socket}"]
     Path(socket).unlink(missing_ok=True)
-    process = os.posix_spawn(
-        program,
-        arguments,
-        environment,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        # A group of its own: Ctrl-C at the terminal is meant for the command, not for the engine.
-        setpgroup=0,
-    )
+    with _inside(folder):
+        process = os.posix_spawn(
+            program,
+            arguments,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            # A group of its own: Ctrl-C at the terminal is meant for the command, not for the engine.
+            setpgroup=0,
+        )
     _wait_for(process, socket, log)
     return process
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in another folder for a moment.
+
+    The monitors of the service's containers inherit where it was started and leave a file `oom` there when a container
+    runs out of memory: that must not be the project's folder.
+    """
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def _wait_for(process: int, socket: str, log: Path) -> None:

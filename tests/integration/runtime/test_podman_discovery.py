@@ -196,6 +196,18 @@ def test_a_service_ends_by_itself_when_nobody_uses_it(tmp_path: Path) -> None:
     assert not service.answers(socket)
 
 
+def test_a_service_does_not_live_in_the_projects_folder(tmp_path: Path) -> None:
+    socket = str(tmp_path / "p.sock")
+    before = Path.cwd()
+    process = service.start_service(PROGRAM, socket, os.environ, folder=tmp_path, idle_seconds=1)
+    try:
+        assert Path(f"/proc/{process}/cwd").readlink() == tmp_path
+        assert Path.cwd() == before
+    finally:
+        os.kill(process, signal.SIGTERM)
+        os.waitpid(process, 0)
+
+
 def test_a_service_that_does_not_come_up_says_why(tmp_path: Path) -> None:
     fails = program(tmp_path, "echo first >&2; echo 'Error: no room for a database' >&2; exit 125")
     with pytest.raises(RuntimeUnreachable, match="does not come up: Error: no room for a database"):
