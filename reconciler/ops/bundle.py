@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
@@ -121,16 +121,23 @@ class _Collection:
     def write(self, out: Path, now_ms: int) -> tuple[str, ...]:
         """Everything into one archive. Whatever was collected passes the redactor once more as a text."""
         self._files["problems.txt"] = "".join(f"{one}\n" for one in self.problems) or "none\n"
-        folder = out.name.removesuffix(".tar.gz")
         with on_disk("no bundle was written", out):
             descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-                for name, text in sorted(self._files.items()):
-                    data = (text if name == "README.txt" else self.redactor.hide(text)).encode()
-                    about = tarfile.TarInfo(f"{folder}/{name}")
-                    about.size, about.mtime, about.mode = len(data), now_ms // 1000, 0o600
-                    archive.addfile(about, io.BytesIO(data))
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    self._pack(file, out.name.removesuffix(".tar.gz"), now_ms)
+            except BaseException:
+                out.unlink()
+                raise
         return tuple(sorted(self._files))
+
+    def _pack(self, file: BinaryIO, folder: str, now_ms: int) -> None:
+        with tarfile.open(fileobj=file, mode="w:gz") as archive:
+            for name, text in sorted(self._files.items()):
+                data = (text if name == "README.txt" else self.redactor.hide(text)).encode()
+                about = tarfile.TarInfo(f"{folder}/{name}")
+                about.size, about.mtime, about.mode = len(data), now_ms // 1000, 0o600
+                archive.addfile(about, io.BytesIO(data))
 
 
 def default_name(now_ms: int) -> str:

@@ -135,7 +135,11 @@ def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: P
         move_into_place(partial, path)
     described = (info.first, info.last, info.from_time, info.to_time, info.newest_id)
     row = Listed(path.name, *described, info.previous_hash, info.last_hash, checked.digest, checked.size, now_ms)
-    _enter(store, row, stretch, checked.snapshots, cause)
+    try:
+        _enter(store, row, stretch, checked.snapshots, cause)
+    except BaseException:
+        _take_back(store, path)
+        raise
     return Moved(path.name, first, stretch.last, stretch.events, checked.size, len(stretch.parts))
 
 
@@ -215,6 +219,13 @@ def _enter(store: Store, row: Listed, stretch: Stretch, snapshots: Sequence[Snap
         connection.execute("DELETE FROM events WHERE sequence_number <= ?", (stretch.last,))
         keep_snapshots(connection, snapshots)
         transaction.append(events, cause)
+
+
+def _take_back(store: Store, path: Path) -> None:
+    """Delete a segment that could not be listed. Where not even that can be told, it stays and is cleared away later."""
+    with suppress(LogUnusable, OSError), store.reading() as connection:
+        if path.name not in {one.file for one in listed_segments(connection)}:
+            path.unlink()
 
 
 def _told(snapshot: Snapshot) -> dict[str, object]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from reconciler.errors import ConfirmationMissing, FleetError, LeaseHeld, LogUnusable, NotFound
 from reconciler.events.envelope import Cause, NewEvent
 from reconciler.events.store.archive import archive_folder, listed_segments
+from reconciler.events.store.faults import translated
 from reconciler.events.store.files import beside, folder_lock, make_private_folder, move_into_place, sync_folder
 from reconciler.ops.backup import STREAM, copy_log, copy_segment
 from reconciler.ops.disk import on_disk
@@ -101,7 +102,7 @@ def _stage(database: Path, backup: Path) -> Path:
         copy_log(backup, staged)
         with open_store(staged):
             pass
-        with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+        with translated(staged), closing(sqlite3.connect(staged, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
     return staged
 
@@ -214,7 +215,7 @@ def _set_aside(database: Path, now_ms: int) -> Path:
 
 def _put_in_place(staged: Path, database: Path, *, token: int) -> None:
     """Segments first: whoever is killed here leaves a log that has all of its own."""
-    with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+    with translated(staged), closing(sqlite3.connect(staged, isolation_level=None)) as connection:
         # Whoever held the lease when the backup was made is gone, and tokens never go back.
         connection.execute(
             "INSERT INTO lease (only_one, token, holder, process, purpose, acquired_at, renewed_at, expires_at)"
