@@ -11,8 +11,8 @@ from reconciler.spec.roles import definition_digest
 from .reading import desired, read, service
 
 
-def test_an_empty_file_is_named_after_its_folder() -> None:
-    assert to_document(desired("")) == {"name": "shop", "project": "000000000000"}
+def test_a_fleet_without_a_name_is_named_after_its_folder() -> None:
+    assert to_document(desired("services: {}")) == {"name": "shop", "project": "000000000000"}
 
 
 def test_the_postgres_template() -> None:
