@@ -63,6 +63,7 @@ def legacy(
     """
     from reconciler.control.session import Session
     from reconciler.legacy.importing import default_file, import_file, preview, put_away_before
+    from reconciler.legacy.reading import read_old_file
 
     file = old if old is not None else default_file()
     if not file.exists() and (old is None or put_away_before(file)):
@@ -74,8 +75,7 @@ def legacy(
             report = preview(file, session.store, project=session.directory, now_ms=now_ms)
         else:
             # A broken file has to be known before a log is made for it.
-            preview(file, session.store, project=session.directory, now_ms=now_ms)
-            session.close()
+            read_old_file(file)
             report = import_file(
                 file, session.writable(), project=session.directory, cause=session.cause, now_ms=now_ms
             )

@@ -98,11 +98,13 @@ def import_file(file: Path, store: Store, *, project: Path, cause: Cause, now_ms
         LeaseHeld: somebody else writes to this log.
     """
     old = read_old_file(file)
+    head = store.head()
     conversion = _converted(old, store, project, now_ms)
     if not conversion.is_empty:
         with store.lease(f"import {old.name}", cause=cause) as lease:
-            # Until now somebody else could have written to the log.
-            conversion = _converted(old, store, project, now_ms)
+            if any(store.events(EventQuery(types=_RECORDED_IN, after=head, limit=1))):
+                # Somebody else has written to the log until now.
+                conversion = _converted(old, store, project, now_ms)
             with store.transaction(lease) as transaction:
                 recorded = transaction.append(conversion.events, cause)
                 compare(conversion.imported, recorded, SnapshotRows(transaction.connection))
@@ -170,10 +172,10 @@ def _put_away(file: Path, now_ms: int) -> tuple[str, str]:
     """Rename the file; the import stands even where that is not possible."""
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     target, count = file.with_name(f"{file.name}.migrated.{stamp}"), 1
-    while target.exists():
-        count += 1
-        target = file.with_name(f"{file.name}.migrated.{stamp}-{count}")
     try:
+        while target.exists():
+            count += 1
+            target = file.with_name(f"{file.name}.migrated.{stamp}-{count}")
         os.rename(file, target)
     except OSError as error:
         return "", f"{file} could not be renamed: {error.strerror}; run it again when that is possible"

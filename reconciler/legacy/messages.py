@@ -74,7 +74,7 @@ class MessageConversion:
             below = f"{path}[{record.key}]"
             if not isinstance(record.value, dict):
                 work.keep(record, ["events", head.key, int(record.key)], below, "this is no object")
-            elif known[canonical(record.value)]:
+            elif known and known[canonical(record.value)]:
                 known[canonical(record.value)] -= 1
                 work.skipped["events"] += 1
             else:

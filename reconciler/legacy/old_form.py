@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from reconciler.events.envelope import Event
-from reconciler.legacy.records import OldStore, Record, compact, iso, moment, same, storable
+from reconciler.legacy.records import OldStore, Record, compact, iso, moment, same_field, storable
 
 DEFAULT_CONSUMER = "migrated"
 
@@ -33,7 +33,7 @@ def remains(raw: Any, derived: Record) -> Record | None:
         return {"text": json.dumps(raw)}
     differs = {}
     for key, value in raw.items():
-        if key not in derived or not same({key: value}, {key: derived[key]}):
+        if key not in derived or not same_field(key, value, derived[key]):
             differs[key] = value
     absent = [key for key in derived if key not in raw and derived[key] is not None]
     found = {name: value for name, value in (("differs", differs), ("absent", absent)) if value}

@@ -53,10 +53,7 @@ def moment(value: Any) -> int | None:
             found = datetime.fromisoformat(value)
         except ValueError:
             return None
-        try:
-            milliseconds = round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
-        except (OverflowError, OSError):
-            return None
+        milliseconds = round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
     elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         milliseconds = round(value if value >= _SMALLEST_MS else value * 1000)
     else:
@@ -147,13 +144,16 @@ def same(one: Any, other: Any) -> bool:
     """Whether two records mean the same: equal, data and metadata by what they mean, nothing the same as null."""
     if not isinstance(one, Mapping) or not isinstance(other, Mapping):
         return _equal(one, other)
-    for key in {*one, *other}:
-        mine, theirs = one.get(key), other.get(key)
-        if key in ("data", "metadata"):
-            mine, theirs = meaning(mine), meaning(theirs)
-        if not _equal(mine, theirs):
-            return False
-    return True
+    return all(same_field(key, one.get(key), other.get(key)) for key in {*one, *other})
+
+
+def same_field(key: str, mine: Any, theirs: Any) -> bool:
+    """The same for one field of two records."""
+    if isinstance(mine, str) and mine == theirs:
+        return True
+    if key in ("data", "metadata"):
+        mine, theirs = meaning(mine), meaning(theirs)
+    return _equal(mine, theirs)
 
 
 def _equal(one: Any, other: Any) -> bool:

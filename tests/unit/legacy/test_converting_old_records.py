@@ -196,7 +196,7 @@ class TestCursors:
 def test_what_is_not_what_it_should_be_is_kept_or_said() -> None:
     text = """{
 "mailboxes": {"m": null, "n": {"id": "n", "created_at": "2024-05-01T10:00:00Z", "updated_at": "x"}, "n": {"id": "n"}},
-"events": {"m": [5, {"type": "t", "data": "{}", "occurred_at": 1714557600000}], "m": [null], "x": 5, "y": null},
+"events": {"m": [5, {"type": "s", "type": "t", "data": "{}", "occurred_at": 1714557600000}], "m": [null], "x": 5, "y": null},
 "locks": null, "version": 2, "version": 3
 }"""
     conversion = carry(text)
@@ -206,6 +206,7 @@ def test_what_is_not_what_it_should_be_is_kept_or_said() -> None:
         "2 mailboxes.n: this id is there twice; the last one counts",
         "2 mailboxes.n.created_at: there is no time; 2027-01-15T08:00:00.000Z stands for it",
     ]
+    assert "3 type: this key is there twice in one record; the last one counts" in findings(conversion)
     back = there_and_back(text)
     assert back.mailboxes == {"n": {"id": "n", "created_at": None, "updated_at": None}, "m": None}
     assert [type(record) for record in back.events["m"]] == [type(None), int, dict]
@@ -267,6 +268,8 @@ class TestAgain:
         (1_714_557_600, 1_714_557_600_000),
         (1_714_557_600.5, 1_714_557_600_500),
         ("1969-12-31T00:00:00Z", None),
+        ("9999-12-31T23:59:59-14:00", None),
+        ("0001-01-01T00:00:00+14:00", None),
         ("yesterday", None),
         (True, None),
         (float("inf"), None),
