@@ -33,6 +33,7 @@ ReasonCode = Literal[
     "needed_by",  # an image, network or volume that another action needs
     "notified",  # a handler that was asked for
     "rerun",  # a job that failed or whose definition changed
+    "unhealthy",  # it runs and its health check fails
 ]
 
 
@@ -332,6 +333,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
         images: local image ids by reference, of those that are there.
         now_ms: the time that suspensions and back-offs are measured by.
         heal: whether what somebody else changed is put right, or only told.
+        restart_unhealthy: whether a container whose health check fails is restarted.
     """
 
     targets: tuple[str, ...] = ()
@@ -343,6 +345,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     images: dict[str, str] = {}
     now_ms: int = 0
     heal: bool = True
+    restart_unhealthy: bool = False
 
 
 def verb_of(action: AnyAction) -> Verb:

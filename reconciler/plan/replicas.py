@@ -164,14 +164,28 @@ def _requested(wanted: Wanted, container: ProjectedContainer) -> Verdict:
 def _by_state(wanted: Wanted, container: ProjectedContainer) -> Verdict:
     match container.state:
         case "running":
-            return Verdict(why="running, unhealthy") if container.health == "unhealthy" else _FINE
+            return _unhealthy(wanted, container) if container.health == "unhealthy" else _FINE
         case "created":
             return Verdict((steps.start(wanted, container, Reason("not_started", "made but never started")),))
         case "paused":
+            held = _held_back(wanted, container.replica)
+            if held is not None:
+                return held
             reason = Reason("world_changed", "paused outside of fleet")
             return _heal(wanted, container, "state", steps.start(wanted, container, reason))
         case _:
             return _ended_job(wanted, container) if wanted.job else _ended(wanted, container)
+
+
+def _unhealthy(wanted: Wanted, container: ProjectedContainer) -> Verdict:
+    """One that runs and does not work: restarted where somebody watches over it and may."""
+    if not wanted.situation.options.restart_unhealthy or wanted.spec.restart.policy == "no":
+        return Verdict(why="running, unhealthy")
+    held = _held_back(wanted, container.replica)
+    if held is not None:
+        return held
+    reason = Reason("unhealthy", "its health check fails")
+    return _heal(wanted, container, "health", steps.restart(wanted, container, reason))
 
 
 def _ended(wanted: Wanted, container: ProjectedContainer) -> Verdict:

@@ -33,7 +33,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _why(entry: Entry) -> str:
-    told = _plain(entry.text) + (f" *({entry.origin})*" if entry.origin else "")
+    told = _plain(entry.text) + (f" — *{entry.origin}*" if entry.origin else "")
     changes = [_code(change_text(change, limit=_LONGEST_VALUE)) for change in entry.changes]
     return "<br>".join([told, *changes])
 

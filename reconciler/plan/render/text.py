@@ -50,7 +50,7 @@ class _Writer:
                 yield from self._item("=", resource, why, _DIM)
 
     def _entry(self, entry: Entry) -> Iterator[str]:
-        told = f"{entry.text} ({entry.origin})" if entry.origin else entry.text
+        told = f"{entry.text} — {entry.origin}" if entry.origin else entry.text
         yield from self._item(entry.symbol, entry.title, told, _COLOURS.get(entry.symbol, _DIM))
         room = self._width - _INDENT - 2
         for change in entry.changes:

@@ -34,8 +34,8 @@ Plan for shop: 1 to replace, 0 to delete, 1 unchanged
 
 Replaced
   -/+ service/web/1
-        environment.GONE, environment.LOG_LEVEL and 6 other fields changed (you
-          edited the file)
+        environment.GONE, environment.LOG_LEVEL and 6 other fields changed — you
+          edited the file
         environment.GONE: - 1
         environment.LOG_LEVEL: info → debug
         environment.NEW: + 2
@@ -49,7 +49,7 @@ WORLD = """\
 Plan for shop: 1 to replace, 0 to delete, 4 unchanged
 
 Replaced
-  -/+ service/e/1  image changed (you edited the file)
+  -/+ service/e/1  image changed — you edited the file
         image: localhost/web:1 → localhost/web:2
 
 Left alone
@@ -88,7 +88,7 @@ def test_the_text_for_a_terminal(name: str, expected: str) -> None:
 
 
 def test_replicas_that_share_a_fate_share_a_line() -> None:
-    assert "  -/+ service/web/1, 2, 3, 4  image changed (you edited the file)" in text(_plan("replicas/two_at_a_time"))
+    assert "  -/+ service/web/1, 2, 3, 4  image changed — you edited the file" in text(_plan("replicas/two_at_a_time"))
 
 
 def test_records_are_told_only_where_nothing_else_happens() -> None:
@@ -99,8 +99,8 @@ def test_records_are_told_only_where_nothing_else_happens() -> None:
 
 
 def test_what_the_world_did_is_not_taken_for_an_edit() -> None:
-    assert "stopped outside of fleet (exit code 137) (the world changed)" in text(_plan("world/stopped_by_hand"))
-    assert "image changed (you edited the file)" in text(_plan("edits/image_tag"))
+    assert "stopped outside of fleet (exit code 137) — the world changed" in text(_plan("world/stopped_by_hand"))
+    assert "image changed — you edited the file" in text(_plan("edits/image_tag"))
 
 
 @pytest.mark.parametrize("path", PLANNED, ids=_name)
