@@ -1,9 +1,11 @@
 """How fast and how small the log is, as ratios to raw SQLite and to the eventsourcing package, measured in one run.
 
-    python tests/bench/log.py [--events 100000] [--large 1000000] [--quick]
+    python tests/bench/log.py [--events 1000000] [--quick]
 
-Raw SQLite gets the same table with the same indexes, triggers and pragmas, finished rows, and nothing else to do. The
-eventsourcing package's bare SQLite recorder gets finished events too: no validation, no chain, no projections.
+Raw SQLite gets the same file with the same indexes, triggers and pragmas, finished rows, and nothing else to do. The
+eventsourcing package's bare SQLite recorder gets finished events too: no validation, no chain, no projections. Whatever is
+compared takes turns, one commit each, and medians are compared, so that a machine that is busy with other things spoils
+little. A commit is of one stream, as a command makes it.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,39 +33,33 @@ from reconciler.ids import new_id, uuid7
 from reconciler.projections.past import folded
 from reconciler.projections.store import Store, open_store
 
-STREAMS = 100
 NOON = 1_780_000_000_000
+NAMES = [f"spec_{number:032x}" for number in range(100)]
 INSERT = (
     "INSERT INTO events (sequence_number, event_type, stream, version, cause, recorded_at, occurred_at, event_id,"
     " causation_id, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+Commit = Callable[[int], Callable[[], None]]
+"""Prepares a commit of so many events; what it returns does it, and only that is timed."""
 
-def heartbeat(name: str, chance: random.Random) -> NewEvent:
-    """An event of about 110 bytes of data, as an agent's heartbeat is."""
-    data = {"specialist_id": name, "status": "busy", "current_sortie": f"sortie_{chance.randbytes(16).hex()}"}
+
+def heartbeat(chance: random.Random, name: str) -> NewEvent:
+    """110 bytes of data; its fold changes a row."""
+    data = {"specialist_id": name, "status": "busy", "current_sortie": f"sortie_{chance.randbytes(5).hex()}"}
     return NewEvent("specialist_active", "specialist", name, data)
 
 
-def message(name: str, chance: random.Random) -> NewEvent:
+def message(chance: random.Random, name: str) -> NewEvent:
     """An event whose fold adds a row each time."""
-    data = {
-        "message_id": new_id("msg"),
-        "mailbox_id": name,
-        "message_type": "note",
-        "content": {"n": chance.randrange(1000)},
-    }
+    data = {"message_id": new_id("msg"), "mailbox_id": name, "message_type": "note", "content": {"n": 1}}
     return NewEvent("squawk_sent", "squawk", name, data)
-
-
-def names(count: int = STREAMS) -> list[str]:
-    return [f"spec_{number:032x}" for number in range(count)]
 
 
 def registrations() -> list[NewEvent]:
     return [
         NewEvent("specialist_registered", "specialist", name, {"specialist_id": name, "name": name[-4:]})
-        for name in names()
+        for name in NAMES
     ]
 
 
@@ -84,137 +80,161 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def portions(events: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for at in range(0, len(events), size):
-        yield events[at : at + size]
+def in_turns(contenders: dict[str, Commit], rounds: int, size: int) -> dict[str, float]:
+    """The median seconds of one commit of `size` events of each."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            times[name].append(timed(contenders[name](size)))
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
-def raw_rows(count: int, chance: random.Random, first: int = 1) -> list[tuple[Any, ...]]:
-    """Finished rows for the same table."""
-    versions: dict[int, int] = {}
-    text = json.dumps(heartbeat(names(1)[0], chance).data, separators=(",", ":"))
-    rows = []
-    for sequence in range(first, first + count):
-        stream = chance.randrange(STREAMS) + 1
-        versions[stream] = versions.get(stream, 0) + 1
-        now = NOON + sequence
-        rows.append(
-            (sequence, 1, stream, versions[stream], 1, now, None, uuid7(now).bytes, None, text, chance.randbytes(32))
-        )
-    return rows
-
-
-def raw_database(folder: Path) -> sqlite3.Connection:
-    """The log's own file, with the words that the rows refer to, opened without anything around it."""
+def raw(folder: Path) -> tuple[sqlite3.Connection, Commit]:
+    """The log's own file, opened without anything around it, and inserts of finished rows."""
     path = folder / "raw.db"
     open_store(path).close()
     connection = connect(path, Pragmas(), access="write")
     connection.execute("INSERT INTO event_types VALUES (1, 'specialist_active', 1)")
     connection.execute("INSERT INTO origins VALUES (1, 'bench', 'cli', '', '', '', '')")
     connection.execute("INSERT INTO causes VALUES (1, 1, x'00', 1)")
-    connection.executemany(
-        "INSERT INTO streams (id, stream_type, stream_id) VALUES (?, 'specialist', ?)",
-        [(number + 1, name) for number, name in enumerate(names())],
-    )
-    return connection
+    for number, name in enumerate(NAMES):
+        connection.execute(
+            "INSERT INTO streams (id, stream_type, stream_id) VALUES (?, 'specialist', ?)", (number, name)
+        )
+    chance, versions, last = random.Random(1), dict.fromkeys(range(len(NAMES)), 0), [0]
+    text = json.dumps(heartbeat(chance, NAMES[0]).data, separators=(",", ":"))
 
-
-def raw_inserts(folder: Path, count: int, batch: int) -> float:
-    """Seconds for inserting finished rows."""
-    with closing(raw_database(folder)) as connection:
-        rows = raw_rows(count, random.Random(1))
+    def commit(size: int) -> Callable[[], None]:
+        rows = []
+        stream = chance.randrange(len(NAMES))
+        for _ in range(size):
+            versions[stream] += 1
+            last[0] += 1
+            now = NOON + last[0]
+            ids = uuid7(now).bytes, None, text, chance.randbytes(32)
+            rows.append((last[0], 1, stream, versions[stream], 1, now, None, *ids))
 
         def work() -> None:
-            for portion in portions(rows, batch):
-                connection.execute("BEGIN IMMEDIATE")
-                if len(portion) == 1:
-                    connection.execute(INSERT, portion[0])
-                else:
-                    connection.executemany(INSERT, portion)
-                connection.execute("COMMIT")
+            connection.execute("BEGIN IMMEDIATE")
+            if size == 1:
+                connection.execute(INSERT, rows[0])
+            else:
+                connection.executemany(INSERT, rows)
+            connection.execute("COMMIT")
 
-        return timed(work)
+        return work
+
+    return connection, commit
 
 
-def library_inserts(folder: Path, count: int, batch: int) -> float:
-    """Seconds for the eventsourcing package's SQLite recorder."""
+def library(folder: Path) -> tuple[Any, Commit]:
+    """The eventsourcing package's SQLite recorder and inserts of finished events."""
     from eventsourcing.persistence import StoredEvent
     from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
+    datastore = SQLiteDatastore(str(folder / "library.db"))
+    recorder = SQLiteApplicationRecorder(datastore)
+    recorder.create_table()
     chance = random.Random(1)
-    state = json.dumps(heartbeat(names(1)[0], chance).data).encode()
-    ids = [uuid4() for _ in range(STREAMS)]
+    state = json.dumps(heartbeat(chance, NAMES[0]).data).encode()
+    ids = [uuid4() for _ in NAMES]
     versions: dict[UUID, int] = {}
-    events = []
-    for _ in range(count):
+
+    def commit(size: int) -> Callable[[], None]:
+        events = []
         one = chance.choice(ids)
-        versions[one] = versions.get(one, 0) + 1
-        events.append(StoredEvent(originator_id=one, originator_version=versions[one], topic="heartbeat", state=state))
-    with closing(SQLiteDatastore(str(folder / "library.db"))) as datastore:
-        recorder = SQLiteApplicationRecorder(datastore)
-        recorder.create_table()
+        for _ in range(size):
+            versions[one] = versions.get(one, 0) + 1
+            events.append(
+                StoredEvent(originator_id=one, originator_version=versions[one], topic="heartbeat", state=state)
+            )
 
         def work() -> None:
-            for portion in portions(events, batch):
-                recorder.insert_events(list(portion))
+            recorder.insert_events(events)
 
-        return timed(work)
+        return work
+
+    return datastore, commit
 
 
-def store_appends(folder: Path, count: int, batch: int, make: Callable[[str, random.Random], NewEvent]) -> float:
-    """Seconds for validated, chained and folded appends."""
-    chance, known, cause = random.Random(1), names(), Cause("bench", "cli")
-    with open_store(folder / "store.db") as store:
-        for portion in portions(registrations(), 500):
-            store.append(portion, cause)
-        events = [make(chance.choice(known), chance) for _ in range(count)]
+def appending(store: Store, make: Callable[[random.Random, str], NewEvent]) -> Commit:
+    """Validated, chained and folded appends to a store."""
+    chance, cause = random.Random(1), Cause("bench", "cli")
+
+    def commit(size: int) -> Callable[[], None]:
+        name = chance.choice(NAMES)
+        events = [make(chance, name) for _ in range(size)]
 
         def work() -> None:
-            for portion in portions(events, batch):
-                store.append(portion, cause)
+            store.append(events, cause)
 
-        return timed(work)
+        return work
+
+    return commit
 
 
-def appends(count: int, batch: int) -> None:
-    """Raw, library and store, turn by turn, the best of three of each."""
-    best: dict[str, float] = {}
-    for _ in range(3):
-        turns: dict[str, Callable[[Path], float]] = {
-            "raw sqlite3": lambda folder: raw_inserts(folder, count, batch),
-            "eventsourcing": lambda folder: library_inserts(folder, count, batch),
-            "store, heartbeats": lambda folder: store_appends(folder, count, batch, heartbeat),
-            "store, messages": lambda folder: store_appends(folder, count, batch, message),
-        }
-        for name, turn in turns.items():
-            with tempfile.TemporaryDirectory() as folder:
-                best[name] = min(best.get(name, 1e9), turn(Path(folder)))
-    print(f"\n{count:,} events, {batch} a commit, synchronous=FULL")
-    for name, seconds in best.items():
-        rate, ratio = count / seconds, best["raw sqlite3"] / seconds
-        print(
-            f"  {name:20} {rate:9,.0f}/s   {ratio:5.2f} of raw   {best['eventsourcing'] / seconds:5.2f} of eventsourcing"
+def appends(rounds: int, size: int) -> None:
+    """Commits of `size` events."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        contenders: dict[str, Commit] = {}
+        for title, make_contender in (("raw sqlite3", raw), ("eventsourcing", library)):
+            opened, contenders[title] = make_contender(folder)
+            stack.callback(opened.close)
+        for title, make in (("store, heartbeats", heartbeat), ("store, messages", message)):
+            store = stack.enter_context(open_store(folder / f"{make.__name__}.db"))
+            store.append(registrations(), Cause("bench", "cli"))
+            contenders[title] = appending(store, make)
+        found = in_turns(contenders, rounds, size)
+    print(f"\n{size} event{'s' if size > 1 else ''} a commit, synchronous=FULL, median of {rounds}")
+    for title, seconds in found.items():
+        ratios = (
+            f"{found['raw sqlite3'] / seconds:5.2f} of raw  {found['eventsourcing'] / seconds:5.2f} of eventsourcing"
         )
+        print(f"  {title:20} {size / seconds:9,.0f} events/s  {ratios}")
 
 
 def filled(path: Path, count: int) -> Store:
-    """A store with so many heartbeats; each cause has ten of them."""
-    chance, known = random.Random(2), names()
+    """A store with so many heartbeats; a cause has a hundred of them."""
+    chance = random.Random(2)
     store = open_store(path, clock=Clock())
-    for portion in portions(registrations(), 500):
-        store.append(portion, Cause("bench", "cli"))
-    cause = Cause("bench", "cli")
-    for at in range(0, count, 1_000):
-        events = [heartbeat(chance.choice(known), chance) for _ in range(min(1_000, count - at))]
-        store.append(events, cause)
-        cause = Cause("bench", "cli")
+    store.append(registrations(), Cause("bench", "cli"))
+    while (missing := count - store.head()) > 0:
+        store.append([heartbeat(chance, chance.choice(NAMES)) for _ in range(min(100, missing))], Cause("bench", "cli"))
     return store
 
 
+def growth(small: Store, large: Store, rounds: int) -> None:
+    """An append onto many events against one onto few."""
+    sizes = f"{large.head():,} events against one onto {small.head():,}"
+    print(f"\nan append onto {sizes}, median of {rounds}")
+    for size in (1, 100):
+        contenders = {"few": appending(small, heartbeat), "many": appending(large, heartbeat)}
+        found = in_turns(contenders, rounds if size == 1 else rounds // 5, size)
+        print(
+            f"  {size:3} a commit  {found['many'] / size * 1e6:7.1f} µs an event  {found['many'] / found['few']:5.2f} times"
+        )
+
+
+def one_stream(store: Store) -> None:
+    """A hundred events of one stream."""
+    chance, times = random.Random(4), []
+    for _ in range(1_000):
+        query = EventQuery(stream_type="specialist", stream_id=chance.choice(NAMES), limit=100)
+        start = time.perf_counter()
+        found = sum(1 for _ in store.events(query))
+        times.append(time.perf_counter() - start)
+        assert found == 100
+    times.sort()
+    print(f"\n100 events of one stream: median {times[500] * 1e3:.2f} ms, 99th percentile {times[990] * 1e3:.2f} ms")
+
+
 def reading(store: Store) -> None:
+    """Everything from the first to the last event, in turns, the best of three."""
     count = store.head()
 
-    def raw() -> None:
+    def raw_scan() -> None:
         with closing(connect(store.path, Pragmas(), access="read")) as connection:
             for row in connection.execute("SELECT * FROM events ORDER BY sequence_number"):
                 json.loads(row[9])
@@ -223,95 +243,73 @@ def reading(store: Store) -> None:
         for _ in store.events():
             pass
 
-    scans = {"raw scan with json": raw, "typed reading": typed, "replay with folds": lambda: folded(store.events())}
-    best = {name: min(timed(work) for _ in range(3)) for name, work in scans.items()}
-    print(f"\nreading {count:,} events")
-    for name, seconds in best.items():
-        print(f"  {name:20} {count / seconds:9,.0f}/s   {best['raw scan with json'] / seconds:5.2f} of the raw scan")
-
-
-def large(path: Path, count: int) -> None:
-    """What changes from a thousand events to a million."""
-    chance, known, cause = random.Random(3), names(), Cause("bench", "cli")
-
-    def single(store: Store) -> float:
-        times = []
-        for _ in range(2_000):
-            event = heartbeat(chance.choice(known), chance)
-            start = time.perf_counter()
-            store.append([event], cause)
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
-
-    def batched(store: Store) -> float:
-        times = []
-        for _ in range(60):
-            events = [heartbeat(chance.choice(known), chance) for _ in range(100)]
-            start = time.perf_counter()
-            store.append(events, cause)
-            times.append(time.perf_counter() - start)
-        return statistics.median(times) / 100
-
-    with tempfile.TemporaryDirectory() as folder, filled(Path(folder) / "small.db", 1_000) as small:
-        few, few_batched = single(small), batched(small)
-    with filled(path, count) as store:
-        many, many_batched = single(store), batched(store)
-        print(f"\nan append onto {count:,} events against one onto 1,000")
-        print(f"  one a commit         {many * 1e6:7.0f} µs   {many / few:5.2f} times")
-        print(f"  100 a commit         {many_batched * 1e6:7.1f} µs   {many_batched / few_batched:5.2f} times")
-        times = []
-        for _ in range(1_000):
-            start = time.perf_counter()
-            found = sum(
-                1 for _ in store.events(EventQuery(stream_type="specialist", stream_id=chance.choice(known), limit=100))
-            )
-            times.append(time.perf_counter() - start)
-            assert found == 100
-        times.sort()
+    scans = {
+        "raw scan with json": raw_scan,
+        "typed reading": typed,
+        "replay with folds": lambda: folded(store.events()),
+    }
+    best = dict.fromkeys(scans, float("inf"))
+    for _ in range(3):
+        for title, work in scans.items():
+            best[title] = min(best[title], timed(work))
+    print(f"\nreading {count:,} events, best of three")
+    for title, seconds in best.items():
         print(
-            f"  100 events of one stream: median {times[500] * 1e3:.2f} ms, 99th percentile {times[990] * 1e3:.2f} ms"
+            f"  {title:20} {count / seconds:9,.0f} events/s  {best['raw scan with json'] / seconds:5.2f} of the raw scan"
         )
-        reading(store)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        seconds = timed(store.rebuild)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        print(f"\nrebuild of {store.head():,} events: {seconds:.1f} s, memory grew by {grown:.0f} MB")
+
+
+def rebuilding(store: Store) -> None:
+    """The projections made anew; memory is the process's highest so far."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = timed(store.rebuild)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"\nrebuild of {store.head():,} events: {seconds:.1f} s, memory grew by {grown:.0f} MB")
+
+
+def sizes(path: Path) -> None:
+    """Bytes an event, table by table and index by index."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        sizes = table_sizes(connection)
-        events = connection.execute("SELECT count(*), avg(length(data)) FROM events").fetchone()
-    print(f"\nsize of {events[0]:,} events with {events[1]:.0f} bytes of data each")
-    for name, size in sizes:
-        print(f"  {name:34} {size / events[0]:6.1f} bytes an event")
-    print(f"  {'together':34} {sum(size for _, size in sizes) / events[0]:6.1f} bytes an event")
+        count, weight = connection.execute("SELECT count(*), avg(length(data)) FROM events").fetchone()
+        found = table_sizes(connection)
+    print(f"\nsize of {count:,} events with {weight:.0f} bytes of data each")
+    for title, size in found:
+        if size / count >= 0.05:
+            print(f"  {title:30} {size / count:6.1f} bytes an event")
+    print(f"  {'together':30} {sum(size for _, size in found) / count:6.1f} bytes an event")
 
 
 def table_sizes(connection: sqlite3.Connection) -> list[tuple[str, int]]:
-    """Bytes of the log's tables and indexes; by page where SQLite was built to tell, by weight of the file where not."""
+    """Bytes of the log's tables and indexes; the whole file's where SQLite was built without telling them apart."""
     wanted = ("events", "streams", "causes", "origins", "event_types")
     try:
         rows: Iterable[tuple[str, str, int]] = connection.execute(
             "SELECT s.name, m.tbl_name, sum(s.pgsize) FROM dbstat s JOIN sqlite_schema m ON m.name = s.name GROUP BY 1"
         ).fetchall()
     except sqlite3.OperationalError:
-        pages = (
-            connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
-        )
-        return [("the whole file", pages)]
+        pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return [("the whole file", pages * size)]
     return [(name, size) for name, table, size in rows if table in wanted]
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--large", type=int, default=1_000_000)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     chosen = parser.parse_args(arguments)
     scale = 10 if chosen.quick else 1
-    appends(max(500, 5_000 // scale), 1)
-    appends(chosen.events // scale, 100)
-    with tempfile.TemporaryDirectory() as folder:
-        large(Path(folder) / "large.db", chosen.large // scale)
+    appends(3_000 // scale, 1)
+    appends(1_000 // scale, 100)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "large.db"
+        with filled(path, chosen.events // scale) as large, filled(folder / "small.db", 1_000) as small:
+            one_stream(large)
+            reading(large)
+            rebuilding(large)
+            growth(small, large, 1_000 // scale)
+        sizes(path)
     print(f"\npython {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors")
 
 

@@ -77,7 +77,6 @@ CREATE TABLE events (
     hash BLOB NOT NULL,
     UNIQUE (stream, version)
 );
-CREATE INDEX events_by_time ON events (recorded_at);
 CREATE TRIGGER events_are_added_at_the_end BEFORE INSERT ON events
 WHEN NEW.sequence_number <= (SELECT max(sequence_number) FROM events)
     OR EXISTS (SELECT 1 FROM events WHERE event_id = NEW.event_id)
