@@ -63,7 +63,7 @@ def test_a_plan_from_the_first_line_to_an_edit(
     podman.stop(f"{unique_name}-api-1", 0)
     both = installed.fleet("plan")
     assert "service/api/1\n        stopped outside of fleet (exit code 137) — the world changed" in both.out
-    assert "(you edited the file)" in both.out
+    assert "environment.LEVEL changed — you edited the file" in both.out
     assert _files(data) == before
 
 
