@@ -48,6 +48,10 @@ def gather(file: Path, env: str, project: Path, inputs: Inputs, problems: Proble
     overlay = _overlay(file, env, work) if env else None
     if base is None:
         return None, False
+    if not base.entries:
+        # An editor that truncates before it writes leaves this for a moment: it must not mean that everything is to go.
+        hint = "a fleet without services says so with services: {}"
+        problems.add(Problem(shown_path(file), 0, 0, "", "this is empty", hint))
     chosen = overlay if overlay is not None and "include" in overlay.entries else base
     _include(chosen.entries.get("include"), base, [file], work)
     for tree in (base, overlay):
