@@ -26,6 +26,7 @@ START = bytes(32)
 
 _NO_ID = b"\x00" + bytes(16)
 _numbers = struct.Struct(">qqqq").pack
+_sha256 = sha256
 
 
 def seal(
@@ -47,7 +48,7 @@ def seal(
         data: as it was recorded.
     """
     caused = _NO_ID if causation_id is None else b"\x01" + causation_id
-    return sha256(
+    return _sha256(
         b"".join((previous, _numbers(*numbers), event_id, caused, provenance, event_type, stream, data))
     ).digest()
 

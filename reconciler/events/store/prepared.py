@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ _STREAM_TYPES = frozenset(STREAM_TYPES)
 _encode = msgspec.json.Encoder().encode
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct, frozen=True):
     """A valid event, its data as the model gives it, and the JSON text of that."""
 
     new: NewEvent

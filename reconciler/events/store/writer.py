@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from reconciler import __version__
@@ -51,15 +51,8 @@ class Following(Protocol):
         """Somebody else wrote, or a transaction was rolled back: nothing that was remembered holds any longer."""
 
 
-class _Context(NamedTuple):
-    """What all events of one append share: its cause as a number and as sealed, and the time."""
-
-    cause: int
-    provenance: bytes
-    correlation_id: UUID
-    causation_id: UUID | None
-    metadata: dict[str, str]
-    now: int
+# What all events of one append share: the number of its cause, that as sealed, correlation, causation, metadata, the time.
+_Context = tuple[int, bytes, UUID, UUID | None, dict[str, str], int]
 
 
 class _Transaction(AbstractContextManager[sqlite3.Connection]):
@@ -150,11 +143,7 @@ class Writer:
             return []
         context = self._context(cause)
         rows: list[tuple[Any, ...]] = []
-        events: list[Event] = []
-        for one in prepared:
-            row, event = self._next(one, context)
-            rows.append(row)
-            events.append(event)
+        events = [self._next(one, context, rows) for one in prepared]
         if len(rows) == 1:
             self._connection.execute(_INSERT, rows[0])
         else:
@@ -170,56 +159,42 @@ class Writer:
             self._origin = Origin.of(cause, self._host, __version__)
             self._metadata = self._origin.metadata()
         number = self.numbers.cause(cause.correlation_id, self._origin, self._last_sequence + 1)
-        return _Context(
-            number.number, number.sealed, cause.correlation_id, cause.causation_id, self._metadata, self.clock()
-        )
+        return number.number, number.sealed, cause.correlation_id, cause.causation_id, self._metadata, self.clock()
 
-    def _next(self, prepared: Prepared, context: _Context) -> tuple[tuple[Any, ...], Event]:
-        """The row and the event that come next in the chain."""
-        new, data, text = prepared
-        cause, provenance, correlation_id, caused_by, metadata, now = context
+    def _next(self, prepared: Prepared, context: _Context, rows: list[tuple[Any, ...]]) -> Event:
+        """The event that comes next in the chain; its row is added to `rows`."""
+        new, text = prepared.new, prepared.text
+        cause, provenance, correlation_id, causation_id, metadata, now = context
         kind = self.numbers.type(new.event_type)
         stream = self.numbers.stream(new.stream_type, new.stream_id)
         stream.version = version = stream.version + 1
         self._last_sequence = sequence = self._last_sequence + 1
-        occurred = now if new.occurred_at is None else new.occurred_at
-        causation_id = caused_by if new.causation_id is None else new.causation_id
+        delayed = new.occurred_at
+        occurred = now if delayed is None else delayed
+        if new.causation_id is not None:
+            causation_id = new.causation_id
         caused = None if causation_id is None else causation_id.int.to_bytes(16, "big")
         event_id = new.event_id.int.to_bytes(16, "big")
         numbers = (sequence, version, now, occurred)
         sealed = seal(self._last_hash, numbers, event_id, caused, provenance, kind.sealed, stream.sealed, text)
         self._last_hash = sealed
-        delayed = None if occurred == now else occurred
-        return (
-            (
-                sequence,
-                kind.number,
-                stream.number,
-                version,
-                cause,
-                now,
-                delayed,
-                event_id,
-                caused,
-                text.decode(),
-                sealed,
-            ),
-            Event(
-                sequence,
-                new.event_id,
-                new.event_type,
-                new.stream_type,
-                new.stream_id,
-                version,
-                data,
-                causation_id,
-                correlation_id,
-                metadata.copy(),
-                occurred,
-                now,
-                kind.schema_version,
-                sealed,
-            ),
+        words = (event_id, caused, text.decode(), sealed)
+        rows.append((sequence, kind.number, stream.number, version, cause, now, delayed, *words))
+        return Event(
+            sequence,
+            new.event_id,
+            new.event_type,
+            new.stream_type,
+            new.stream_id,
+            version,
+            prepared.data,
+            causation_id,
+            correlation_id,
+            metadata.copy(),
+            occurred,
+            now,
+            kind.schema_version,
+            sealed,
         )
 
     def _catch_up(self) -> None:

@@ -275,7 +275,6 @@ def test_a_stream_type_that_does_not_exist(log: Path) -> None:
     "change",
     [
         "DROP TRIGGER events_are_never_changed",
-        "CREATE INDEX mine ON events (recorded_at)",
         "DROP VIEW event_log",
         (
             "DROP TRIGGER events_are_never_deleted; CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events"
