@@ -32,6 +32,7 @@ _ORIGINS: dict[ReasonCode, Origin] = {
     "needed_by": "fleet",
     "notified": "fleet",
     "rerun": "fleet",
+    "unhealthy": "world",
 }
 
 _NAMED = 2
