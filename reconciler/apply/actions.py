@@ -135,16 +135,9 @@ def record_of(action: Record, *, fleet: str, revision: int, cause: UUID | None) 
 
 
 def create_network(means: Means, action: CreateNetwork, intent: Intent) -> Outcomes:
-    """Make a network; an external one must be there already."""
+    """Make a network."""
     network = action.network
-    if network.external:
-        if not means.runtime.network_exists(network.engine_name):
-            raise ActionFailed(
-                f"the external network {network.engine_name} does not exist",
-                hint=f"podman network create {network.engine_name}",
-            )
-    else:
-        means.runtime.create_network(network, means.labels(action.resource, intent.label))
+    means.runtime.create_network(network, means.labels(action.resource, intent.label))
     data = {"network": network.name, "engine_name": network.engine_name}
     return [intent.outcome("network_created", data)]
 
@@ -159,16 +152,9 @@ def remove_network(means: Means, action: RemoveNetwork, intent: Intent) -> Outco
 
 
 def create_volume(means: Means, action: CreateVolume, intent: Intent) -> Outcomes:
-    """Make a volume; an external one must be there already."""
+    """Make a volume."""
     volume = action.volume
-    if volume.external:
-        if not means.runtime.volume_exists(volume.engine_name):
-            raise ActionFailed(
-                f"the external volume {volume.engine_name} does not exist",
-                hint=f"podman volume create {volume.engine_name}",
-            )
-    else:
-        means.runtime.create_volume(volume, means.labels(action.resource, intent.label))
+    means.runtime.create_volume(volume, means.labels(action.resource, intent.label))
     data = {"volume": volume.name, "engine_name": volume.engine_name}
     return [intent.outcome("volume_created", data)]
 

@@ -18,7 +18,9 @@ from reconciler.events.store.query import EventQuery
 from reconciler.plan.model import Action, AnyAction, BuildImage, PullImage, RunHandler, verb_of
 from reconciler.projections.projected import Projected
 
-_BY_THE_WORLD = frozenset({"world_changed", "stopped_outside", "not_started", "missing", "duplicate", "rerun", "unhealthy"})
+_BY_THE_WORLD = frozenset(
+    {"world_changed", "stopped_outside", "not_started", "missing", "duplicate", "rerun", "unhealthy"}
+)
 
 
 def intent_label(event_id: UUID) -> str:

@@ -94,6 +94,7 @@ def _texts(means: Means, action: Making, brought: set[str], leaving: set[tuple[i
             check()
         except FleetError as error:
             yield error.what
+    yield from _external(means, spec)
     for mount in spec.mounts:
         if mount.kind == "bind" and not Path(mount.source).exists():
             yield f"the mount {mount.source} of service/{action.service} does not exist"
@@ -107,6 +108,18 @@ def _texts(means: Means, action: Making, brought: set[str], leaving: set[tuple[i
 def _image(means: Means, spec: ServiceSpec, brought: set[str]) -> None:
     if spec.image not in brought:
         means.image_id(spec.image)
+
+
+def _external(means: Means, spec: ServiceSpec) -> Iterator[str]:
+    """Networks and volumes that are somebody else's to make."""
+    for use in spec.networks:
+        network = means.desired.networks[use.network]
+        if network.external and not means.runtime.network_exists(network.engine_name):
+            yield f"the external network {network.engine_name} does not exist"
+    for mount in spec.mounts:
+        volume = means.desired.volumes[mount.source] if mount.kind == "volume" else None
+        if volume is not None and volume.external and not means.runtime.volume_exists(volume.engine_name):
+            yield f"the external volume {volume.engine_name} does not exist"
 
 
 def _name(means: Means, name: str) -> Iterator[str]:

@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.apply.model import ApplyOptions
 from reconciler.apply.report import Silent
 from reconciler.errors import ActionFailed, LeaseLost, RuntimeUnreachable
-from reconciler.plan.model import PlanOptions
+from reconciler.plan.model import Adoption, Need, PlanOptions
 from reconciler.runtime.model import LABEL_DIGEST, LABEL_INTENT, LABEL_PROJECT, LABEL_PROTECT
 from reconciler.spec.desired import (
     Build,
@@ -694,3 +695,108 @@ def _unlabelled(order: Any) -> Any:
     from dataclasses import replace
 
     return replace(order, labels={})
+
+
+class TestLessUsual:
+    def test_external_networks_and_volumes_must_be_there(self) -> None:
+        fleet = Fleet(
+            service("web", networks=(NetworkUse("theirs"),), mounts=(Mount("volume", "/data", "data"),)),
+            networks={"theirs": NetworkSpec("theirs", "theirs", external=True)},
+            volumes={"data": VolumeSpec("data", "their-data", external=True)},
+        )
+        result = fleet.apply()
+        assert "the external network theirs does not exist" in result.failures[0].why
+        assert "the external volume their-data does not exist" in result.failures[0].why
+        fleet.runtime.networks_made["theirs"] = {}
+        fleet.runtime.volumes_made["their-data"] = {}
+        assert fleet.apply().succeeded
+        fleet.want(networks={}, volumes={})
+        assert fleet.apply().succeeded
+        assert list(fleet.runtime.networks_made) == ["theirs"]
+
+    def test_a_container_is_adopted_by_a_plan(self) -> None:
+        fleet, other = Fleet(service("web")), Fleet(service("web"))
+        other.apply()
+        (theirs,) = other.runtime.containers.values()
+        theirs.order = _unlabelled(theirs.order)
+        fleet.runtime = other.runtime
+        adopt = Adoption("web", theirs.container_id, theirs.name)
+        result = fleet.apply(PlanOptions(adopt=(adopt,)))
+        assert result.succeeded, result.failures
+        assert fleet.causes("container_adopted")[:2] == ["container_adopted", "action_intended"]
+        assert fleet.plan() == []
+        assert fleet.log.projected().containers["web"][0].adopted
+        fleet.want(service("web", command=("serve", "2")))
+        assert fleet.apply().succeeded
+        assert fleet.plan() == []
+
+    def test_one_that_is_removed_by_hand_while_the_plan_is_carried_out(self) -> None:
+        fleet = Fleet(service("web"), service("db"))
+        fleet.apply()
+        fleet.want(service("db"))
+        _, desired, plan = fleet.look()
+        fleet.runtime.vanish("shop-web-1")
+        assert _apply_plan(fleet, plan, desired).succeeded
+        assert fleet.plan() == []
+
+    @pytest.mark.parametrize("order", ["stop-first", "start-first"])
+    def test_a_replacement_whose_old_one_is_removed_by_hand_meanwhile(self, order: Any) -> None:
+        fleet = Fleet(service("web", update=Update(order=order)))
+        fleet.apply()
+        fleet.want(service("web", update=Update(order=order), command=("serve", "2")))
+        _, desired, plan = fleet.look()
+        fleet.runtime.vanish("shop-web-1")
+        assert _apply_plan(fleet, plan, desired).succeeded
+        assert fleet.states() == {"shop-web-1": "running"}
+        assert fleet.plan() == []
+
+    def test_a_trial_whose_old_one_did_not_run_and_is_bad(self) -> None:
+        update = Update(auto_revert=True)
+        fleet = Fleet(service("web", healthcheck=QUICK, update=update))
+        fleet.apply()
+        fleet.runtime.end("shop-web-1", 1)
+        fleet.want(service("web", healthcheck=NEVER, update=update))
+        assert fleet.apply().reverted == ("web",)
+        assert fleet.states() == {"shop-web-1": "running"}
+        assert fleet.plan() == []
+
+    @pytest.mark.parametrize("order", ["stop-first", "start-first"])
+    def test_nobody_knows_in_the_middle_of_a_trial(self, order: Any) -> None:
+        update = Update(order=order, auto_revert=True)
+        fleet = Fleet(service("web", healthcheck=QUICK, update=update))
+        fleet.apply()
+        fleet.want(service("web", healthcheck=QUICK, update=update, command=("serve", "2")))
+        fleet.runtime.fail("run_healthcheck", error=RuntimeUnreachable("gone"))
+        with pytest.raises(RuntimeUnreachable):
+            fleet.apply()
+        assert len(fleet.states()) == 2, "nothing is taken away while nobody knows"
+        assert fleet.apply().succeeded
+        assert fleet.states() == {"shop-web-1": "running"}
+        assert fleet.plan() == []
+
+    def test_a_handler_of_a_service_that_does_not_run(self) -> None:
+        handlers = {"reload": Handler("reload", service="proxy", command=("true",))}
+        fleet = Fleet(service("a", notify=("reload",)), service("proxy"), handlers=handlers)
+        _, desired, plan = fleet.look()
+        only = replace(plan, actions=tuple(one for one in plan.actions if one.id == "run handler/reload"))
+        only = replace(only, actions=tuple(replace(one, needs=()) for one in only.actions))
+        assert "service/proxy does not run" in _apply_plan(fleet, only, desired).failures[0].why
+
+    def test_a_plan_that_can_never_go_on_ends_all_the_same(self) -> None:
+        fleet = Fleet(service("a"))
+        _, desired, plan = fleet.look()
+        stuck = replace(plan, actions=tuple(replace(one, needs=(Need(one.id),)) for one in plan.actions))
+        result = _apply_plan(fleet, stuck, desired)
+        assert (result.status, result.skipped) == ("failed", 2)
+
+    def test_targets_are_recorded(self) -> None:
+        fleet = Fleet(service("a"), service("b"))
+        fleet.apply(PlanOptions(targets=("a",)), targets=("a",))
+        started = next(event for event in fleet.log.recorded if event.event_type == "apply_started")
+        assert started.data["target"] == ["a"]
+        assert fleet.states() == {"shop-a-1": "running"}
+
+    def test_a_bounded_time_for_the_end(self) -> None:
+        patient = HealthCheck(test=("CMD", "false"), interval_ms=60_000, retries=100)
+        fleet = Fleet(service("a", healthcheck=patient))
+        assert fleet.apply(ready_ms=50).status == "timed_out"
