@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from reconciler.control.look import Look, look
+from reconciler.control.look import Look, ReadFile, look
+from reconciler.control.reading import read_file
 from reconciler.errors import ConfirmationMissing
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
@@ -75,6 +76,7 @@ def converge(
     purpose: str = "apply",
     wait_lease_ms: int = 0,
     seen: Look | None = None,
+    read: ReadFile = read_file,
 ) -> Converged:
     """Make the world what the file says.
 
@@ -88,22 +90,23 @@ def converge(
         purpose: what others are told while they wait for the lease.
         wait_lease_ms: how long to wait for another writer.
         seen: a look that was just taken, instead of a first one.
+        read: how the file is read.
 
     Raises:
         ConfirmationMissing: the plan destroys something and nobody said yes.
         LeaseHeld: another writer is at work.
     """
-    first = seen or look(session, options, requests=requests)
+    first = seen or look(session, options, requests=requests, read=read)
     if first.settled:
         return Converged(first)
     said = confirm(first) if first.plan.destroys else None
     store = session.writable(first.desired.database)
     with store.lease(purpose, wait_ms=wait_lease_ms, cause=session.cause) as lease:
-        current = look(session, options, requests=requests)
+        current = look(session, options, requests=requests, read=read)
         if destroyed(current.plan) - destroyed(first.plan):
             # The world moved while somebody made up their mind, and the yes was to less than this.
             said = confirm(current)
-        return _carry_out(session, store, lease, current, said, options, how, reporter)
+        return _carry_out(session, store, lease, current, said, options, how, reporter, read)
 
 
 def _carry_out(
@@ -115,6 +118,7 @@ def _carry_out(
     options: PlanOptions,
     how: ApplyOptions | None,
     reporter: Reporter | None,
+    read: ReadFile,
 ) -> Converged:
     """Record what was decided and do it; after a revert, once more for what the revert leaves to do."""
     from reconciler.apply.executor import apply
@@ -143,7 +147,7 @@ def _carry_out(
         if not latest.reverted or latest.status in ("interrupted", "timed_out"):
             break
         said = None
-        current = look(session, options)
+        current = look(session, options, read=read)
     return Converged(current, result)
 
 

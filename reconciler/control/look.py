@@ -25,7 +25,7 @@ from reconciler.plan.model import (
     StartContainer,
 )
 from reconciler.projections.fold import fold
-from reconciler.projections.projected import Projected, project
+from reconciler.projections.projected import Projected, RevisionHead, project
 from reconciler.projections.rows import MemoryRows, Rows
 from reconciler.runtime.model import ContainerRuntime, Observed
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.spec.desired import Desired
 
 T = TypeVar("T")
+ReadFile = Callable[["Session", Rows | None, RevisionHead], Reading]
 
 _ANYTHING = PlanOptions()
 _NOBODY = UUID(int=0)
@@ -66,12 +67,19 @@ class Look:
         return self.plan.empty and not self.observations and not self.requests and not self.reading.changed
 
 
-def look(session: Session, options: PlanOptions = _ANYTHING, *, requests: Sequence[NewEvent] = ()) -> Look:
+def look(
+    session: Session,
+    options: PlanOptions = _ANYTHING,
+    *,
+    requests: Sequence[NewEvent] = (),
+    read: ReadFile = read_file,
+) -> Look:
     """Read the file, the log and the world, and compute the difference. Read-only: not a byte, not a container changes.
 
     Args:
         options: what narrows the plan; `images` and `now_ms` are filled in here.
         requests: events that a person asks for and that are not recorded yet.
+        read: how the file is read, for who has something to put in the place of one that is wrong.
 
     Raises:
         SpecInvalid: the file is wrong.
@@ -84,7 +92,7 @@ def look(session: Session, options: PlanOptions = _ANYTHING, *, requests: Sequen
     base = store.rows() if store is not None else None
     sequence = store.head() if store is not None else 0
     recorded = project(base, sequence=sequence) if base is not None else Projected()
-    reading = read_file(session, base, recorded.head)
+    reading = read(session, base, recorded.head)
     now = options.now_ms or now_ms()
     images = local_images(runtime, reading.desired)
     observed = with_unlisted(seeing.result(), recorded, runtime)

@@ -82,6 +82,12 @@ def read_file(session: Session, rows: Rows | None, head: RevisionHead) -> Readin
     )
 
 
+def last_good(rows: Rows | None, head: RevisionHead) -> Reading | None:
+    """What the revision that holds says, whatever the file says; None before the first revision."""
+    row = rows.get("revisions", revision_key(head.revision)) if rows is not None and head.revision else None
+    return _recorded(row) if row is not None else None
+
+
 def _document(desired: Desired) -> dict[str, Any]:
     from reconciler.spec.desired import to_document
 

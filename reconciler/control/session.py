@@ -89,6 +89,10 @@ class Session:
 
         return cause_of(self.file, source=self._source, environ=self.environ)
 
+    def renew_cause(self) -> None:
+        """Ask for the commit again when it is next needed: who runs for long sees more than one."""
+        self.__dict__.pop("cause", None)
+
     @property
     def runtime(self) -> ContainerRuntime:
         """The container engine.
