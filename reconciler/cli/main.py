@@ -51,6 +51,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         (
             Verb("plan", "plan", "Show what apply would do, and why. Changes nothing."),
             Verb("apply", "apply", "Make the fleet what the file says."),
+            Verb("drift", "drift", "What the world changed against the log."),
             Verb("import", "import_", "Take over a container that runs already."),
             Verb("services", "services", "Start, stop, inspect and log services."),
         ),

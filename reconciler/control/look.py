@@ -25,9 +25,9 @@ from reconciler.plan.model import (
     StartContainer,
 )
 from reconciler.projections.fold import fold
-from reconciler.projections.projected import Projected, RevisionHead, project
+from reconciler.projections.projected import Projected, ProjectedContainer, RevisionHead, project
 from reconciler.projections.rows import MemoryRows, Rows
-from reconciler.runtime.model import ContainerRuntime, Observed
+from reconciler.runtime.model import ContainerRuntime, Observed, ObservedContainer
 
 if TYPE_CHECKING:
     from reconciler.control.session import Session
@@ -39,6 +39,8 @@ ReadFile = Callable[["Session", Rows | None, RevisionHead], Reading]
 _ANYTHING = PlanOptions()
 _NOBODY = UUID(int=0)
 _ASKERS = 4
+# The exit code of a process that was killed.
+_KILLED = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def look(
     desired, notices = hold_back(reading.desired, projected)
     plan = diff(desired, projected, options)
     if _makes_containers(plan):
-        gone = _shared_gone(desired, projected, runtime, now)
+        gone = shared_gone(desired, projected, runtime, now)
         if gone:
             events += gone
             projected = project(folded(rows, gone, sequence + len(told)), sequence=sequence)
@@ -123,7 +125,7 @@ def folded(base: Rows | None, events: Iterable[NewEvent], sequence: int) -> Memo
     """
     rows = MemoryRows(base)
     for number, new in enumerate(events, start=sequence + 1):
-        fold(_as_if_recorded(new, number), rows)
+        fold(as_if_recorded(new, number), rows)
     return rows
 
 
@@ -149,23 +151,29 @@ def with_unlisted(observed: Observed, projected: Projected, runtime: ContainerRu
     Adopted containers carry no labels, and an engine may leave out one that is just changing its state: only what is
     not there when asked for is gone.
     """
-    seen = {container.container_id for container in observed.containers}
-    more = []
-    for container in projected.all_containers():
-        if container.state != "missing" and container.container_id not in seen:
+    seen = {container.container_id: container for container in observed.containers}
+    told = dict(seen)
+    for known in projected.all_containers():
+        listed = seen.get(known.container_id)
+        if (listed is None and known.state != "missing") or _killed(known, listed):
             try:
-                more.append(runtime.inspect(container.container_id).container)
+                told[known.container_id] = runtime.inspect(known.container_id).container
             except NotFound:
                 continue
-    return Observed((*observed.containers, *more)) if more else observed
+    return Observed(tuple(told.values())) if told != seen else observed
+
+
+def _killed(known: ProjectedContainer, listed: ObservedContainer | None) -> bool:
+    """Whether this one was killed since the log was written; that it ran out of memory, the list does not tell."""
+    return listed is not None and (known.state, listed.state, listed.exit_code) == ("running", "exited", _KILLED)
 
 
 def _makes_containers(plan: Plan) -> bool:
     return any(isinstance(action, CreateContainer | ReplaceContainer | StartContainer) for action in plan.actions)
 
 
-def _shared_gone(desired: Desired, projected: Projected, runtime: ContainerRuntime, now: int) -> list[NewEvent]:
-    """Networks and volumes that containers are about to be made on and that are gone.
+def shared_gone(desired: Desired, projected: Projected, runtime: ContainerRuntime, now: int) -> list[NewEvent]:
+    """Networks and volumes that the log says were made and that are gone, as events.
 
     One that was there before Fleet carries no label and is asked for by its name.
     """
@@ -178,7 +186,8 @@ def _shared_gone(desired: Desired, projected: Projected, runtime: ContainerRunti
     return shared_observations(projected, fleet=desired.name, networks=networks, volumes=volumes, now_ms=now)
 
 
-def _as_if_recorded(new: NewEvent, sequence: int) -> Event:
+def as_if_recorded(new: NewEvent, sequence: int) -> Event:
+    """What an event will look like in the log, as far as folds and sentences ask."""
     at = new.occurred_at or 0
     return Event(
         sequence_number=sequence,
