@@ -11,6 +11,7 @@
     ├── RuntimeUnreachable         5   Podman or another runtime cannot be read
     ├── LogUnusable                6   the log is corrupt, newer than this software, or not writable
     ├── ConfirmationMissing        7   a destructive plan that nobody confirmed
+    │   └── FleetFrozen            7   a freeze window holds, and nobody said to override it
     ├── PlanStale                  8   a saved plan whose basis has changed
     ├── TimedOut                 124   waiting took longer than was allowed
     └── Interrupted              130   Ctrl-C
@@ -157,6 +158,12 @@ class ConfirmationMissing(FleetError):
     exit_code = 7
     http_status = 409
     code = "confirmation_missing"
+
+
+class FleetFrozen(ConfirmationMissing):
+    """No revision is taken up while a freeze window holds, unless somebody says so."""
+
+    code = "frozen"
 
 
 class PlanStale(FleetError):

@@ -56,6 +56,9 @@ def apply(
     timeout: TimeoutOption = "",
     parallel: ParallelOption = 4,
     wait_lease: WaitLeaseOption = "0s",
+    override_freeze: Annotated[
+        bool, typer.Option("--override-freeze", help="Take up the edited file although a freeze window holds.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Make the fleet what the file says: create, change, replace, start, stop and remove, and remember why.
@@ -93,8 +96,11 @@ def apply(
             timeout_ms=duration(timeout, "--timeout"),
             parallel=parallel,
             wait_lease_ms=duration(wait_lease, "--wait-lease"),
+            override_freeze=override_freeze,
             as_json=as_json,
         )
+        if result is None and not as_json:
+            tell_suspended(seen)
     return finish(result, as_json=as_json)
 
 
@@ -119,6 +125,7 @@ def run_cycle(
     ready_ms: int = 0,
     parallel: int = 4,
     wait_lease_ms: int = 0,
+    override_freeze: bool = False,
     as_json: bool = False,
     purpose: str = "apply",
 ) -> ApplyResult | None:
@@ -153,6 +160,7 @@ def run_cycle(
             purpose=purpose,
             wait_lease_ms=wait_lease_ms,
             seen=seen,
+            override_freeze=override_freeze,
         )
     return converged.result
 
@@ -207,6 +215,13 @@ def _show(seen: Look, *, whole: bool, as_json: bool) -> None:
         typer.echo(text(seen.plan, colour=colour_wanted(), width=width()))
 
 
+def tell_suspended(seen: Look) -> None:
+    """What is left alone because somebody said so."""
+    for one in seen.plan.unchanged:
+        if "suspended" in one.why:
+            typer.echo(f"{one.resource}: {one.why}")
+
+
 def _nothing_to_do(seen: Look, *, as_json: bool) -> int:
     count = seen.plan.counts.unchanged
     if as_json:
@@ -214,6 +229,7 @@ def _nothing_to_do(seen: Look, *, as_json: bool) -> int:
     else:
         for notice in seen.plan.warnings:
             typer.echo(f"{notice.resource}: {notice.text}")
+        tell_suspended(seen)
         typer.echo(f"Nothing to do: {count} resource{' is' if count == 1 else 's are'} as declared.")
     return 0
 

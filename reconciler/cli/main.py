@@ -51,7 +51,10 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         (
             Verb("plan", "plan", "Show what apply would do, and why. Changes nothing."),
             Verb("apply", "apply", "Make the fleet what the file says."),
+            Verb("watch", "watch", "Keep the fleet what the file says: take edits, heal, restart."),
             Verb("drift", "drift", "What the world changed against the log."),
+            Verb("suspend", "suspend", "Leave a resource, or the whole fleet, alone for a while."),
+            Verb("resume", "resume", "End a suspension."),
             Verb("import", "import_", "Take over a container that runs already."),
             Verb("services", "services", "Start, stop, inspect and log services."),
         ),

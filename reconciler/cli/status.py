@@ -23,9 +23,11 @@ from reconciler.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from reconciler.control.freeze import Frozen
     from reconciler.control.session import Session
     from reconciler.control.survey import Survey
     from reconciler.ops.status import ReplicaStatus, Side
+    from reconciler.projections.projected import ProjectedSuspension
 
 _HEADINGS = ("", "SERVICE", "DESIRED", "PROJECTED", "OBSERVED", "SINCE")
 _CLEAR = "\x1b[H\x1b[2J"
@@ -107,13 +109,13 @@ def _now_ms() -> int:
 def _statuses(found: Survey) -> tuple[ReplicaStatus, ...]:
     from reconciler.ops.status import replica_statuses
 
-    return replica_statuses(found.desired, found.projected, found.observed)
+    return replica_statuses(found.desired, found.projected, found.observed, now_ms=0 if found.past else _now_ms())
 
 
 def _text(found: Survey, session: Session) -> str:
     on = colour_wanted()
     lines = [paint(_title(found, session), "bold", on=on)]
-    lines += [paint(f"warning: {warning}", "yellow", on=on) for warning in found.warnings]
+    lines += [paint(f"warning: {warning}", "yellow", on=on) for warning in (*_held(found), *found.warnings)]
     statuses = _statuses(found)
     if statuses:
         lines += ["", *_table(statuses, found, on=on)]
@@ -122,6 +124,32 @@ def _text(found: Survey, session: Session) -> str:
     if found.projected.sequence == 0 and not found.past:
         lines += ["", "nothing has been applied yet: fleet apply"]
     return "\n".join(lines)
+
+
+def _held(found: Survey) -> Iterator[str]:
+    """What keeps Fleet from acting: a suspension of the whole fleet, or a freeze window."""
+    from reconciler.ops.status import suspension_text
+
+    for one in _suspensions(found):
+        if not one.resource:
+            yield f"the fleet is {suspension_text(one)}"
+    window = _frozen(found)
+    if window is not None:
+        yield f"{window}; no edit of the file is taken up until then"
+
+
+def _suspensions(found: Survey) -> tuple[ProjectedSuspension, ...]:
+    from reconciler.ops.status import suspensions
+
+    return suspensions(found.projected, 0 if found.past else _now_ms())
+
+
+def _frozen(found: Survey) -> Frozen | None:
+    from reconciler.control.freeze import frozen
+
+    if found.desired is None or found.past:
+        return None
+    return frozen(found.desired.reconcile.freeze, _now_ms())
 
 
 def _title(found: Survey, session: Session) -> str:
@@ -169,7 +197,7 @@ def _cell(side: Side) -> str:
 
 
 def _document(found: Survey, session: Session) -> dict[str, Any]:
-    row = found.revision
+    row, window = found.revision, _frozen(found)
     return {
         "fleet": found.desired.name if found.desired is not None else None,
         "project": session.project,
@@ -183,6 +211,11 @@ def _document(found: Survey, session: Session) -> dict[str, Any]:
             "observed": found.observed is not None,
         },
         "services": [_replica_document(one) for one in _statuses(found)],
+        "suspensions": [
+            {"resource": one.resource, "why": one.why, "actor": one.actor, "until": utc_time(one.until)}
+            for one in _suspensions(found)
+        ],
+        "frozen": {"until": utc_time(window.until), "why": window.window.why} if window is not None else None,
         "warnings": list(found.warnings),
     }
 

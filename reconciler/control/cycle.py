@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
+from reconciler.control.freeze import refuse
 from reconciler.control.look import Look, ReadFile, look
 from reconciler.control.reading import read_file
 from reconciler.errors import ConfirmationMissing
@@ -77,6 +78,8 @@ def converge(
     wait_lease_ms: int = 0,
     seen: Look | None = None,
     read: ReadFile = read_file,
+    override_freeze: bool = False,
+    still: Callable[[Look], None] = lambda _: None,
 ) -> Converged:
     """Make the world what the file says.
 
@@ -91,22 +94,34 @@ def converge(
         wait_lease_ms: how long to wait for another writer.
         seen: a look that was just taken, instead of a first one.
         read: how the file is read.
+        override_freeze: take up an edited file although a freeze window holds.
+        still: is asked about each look, and raises where it is not what was agreed to.
 
     Raises:
         ConfirmationMissing: the plan destroys something and nobody said yes.
+        FleetFrozen: the file was edited, and a freeze window holds.
         LeaseHeld: another writer is at work.
     """
     first = seen or look(session, options, requests=requests, read=read)
+    still(first)
     if first.settled:
         return Converged(first)
+    _unless_frozen(first, override=override_freeze)
     said = confirm(first) if first.plan.destroys else None
     store = session.writable(first.desired.database)
     with store.lease(purpose, wait_ms=wait_lease_ms, cause=session.cause) as lease:
         current = look(session, options, requests=requests, read=read)
+        still(current)
+        _unless_frozen(current, override=override_freeze)
         if destroyed(current.plan) - destroyed(first.plan):
             # The world moved while somebody made up their mind, and the yes was to less than this.
             said = confirm(current)
         return _carry_out(session, store, lease, current, said, options, how, reporter, read)
+
+
+def _unless_frozen(found: Look, *, override: bool) -> None:
+    if found.frozen is not None and found.reading.changed and not override:
+        refuse(found.frozen)
 
 
 def _carry_out(
@@ -161,7 +176,8 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
 
     fleet, reading = current.desired.name, current.reading
     events = [*current.observations, *current.requests]
-    accepted = reading.accepted
+    reverting = [one.event_id for one in current.requests if one.event_type == "revision_reverted"]
+    accepted = reverting[-1] if reverting else reading.accepted
     if reading.changed:
         data = {
             "revision": current.projected.head.latest + 1,

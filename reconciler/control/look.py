@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec.structs import replace
 
 from reconciler.apply.observe import observations, shared_observations
+from reconciler.control.freeze import Frozen, frozen_by
 from reconciler.control.held import hold_back
 from reconciler.control.reading import Reading, now_ms, read_file
 from reconciler.errors import NotFound
@@ -53,6 +54,9 @@ class Look:
         observations: what was just seen and is not in the log.
         requests: what a person asks for in the same breath, folded in as well.
         reading: the file, and whether it is news.
+        frozen: the freeze window that holds now; an edited file is not taken up while there is one.
+        recorded: what the log says without what was just seen.
+        images: what the references in the file point to on this machine.
     """
 
     desired: Desired
@@ -62,6 +66,9 @@ class Look:
     observations: tuple[NewEvent, ...]
     requests: tuple[NewEvent, ...]
     reading: Reading
+    frozen: Frozen | None = None
+    recorded: Projected = field(default_factory=Projected)
+    images: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -94,7 +101,8 @@ def look(
     base = store.rows() if store is not None else None
     sequence = store.head() if store is not None else 0
     recorded = project(base, sequence=sequence) if base is not None else Projected()
-    reading = read(session, base, recorded.head)
+    decided = after_revert(base, recorded.head, requests, sequence)
+    reading = read(session, *decided)
     now = options.now_ms or now_ms()
     images = local_images(runtime, reading.desired)
     observed = with_unlisted(seeing.result(), recorded, runtime)
@@ -105,6 +113,7 @@ def look(
     rows = folded(base, told, sequence)
     projected = project(rows, sequence=sequence) if told else recorded
     desired, notices = hold_back(reading.desired, projected)
+    notices = (*reading.notices, *notices)
     plan = diff(desired, projected, options)
     if _makes_containers(plan):
         gone = shared_gone(desired, projected, runtime, now)
@@ -114,7 +123,29 @@ def look(
             plan = diff(desired, projected, options)
     if notices:
         plan = replace(plan, warnings=(*plan.warnings, *notices))
-    return Look(desired, projected, plan, observed, tuple(events), tuple(requests), reading)
+    return Look(
+        desired=desired,
+        projected=projected,
+        plan=plan,
+        observed=observed,
+        observations=tuple(events),
+        requests=tuple(requests),
+        reading=reading,
+        frozen=frozen_by(reading, base, recorded.head, now),
+        recorded=recorded,
+        images=images,
+    )
+
+
+def after_revert(
+    base: Rows | None, head: RevisionHead, requests: Sequence[NewEvent], sequence: int
+) -> tuple[Rows | None, RevisionHead]:
+    """The rows and the head that the file is read against: a revision that is about to be taken back counts as such."""
+    reverting = [one for one in requests if one.event_type == "revision_reverted"]
+    if not reverting:
+        return base, head
+    rows = folded(base, reverting, sequence)
+    return rows, project(rows, sequence=sequence).head
 
 
 def folded(base: Rows | None, events: Iterable[NewEvent], sequence: int) -> MemoryRows:

@@ -102,7 +102,7 @@ def _desired(session: Session, store: Store | None, projected: Projected, warnin
         warnings.append(f"the file cannot be read: {error}")
         return None
     desired, notices = hold_back(reading.desired, projected)
-    warnings.extend(f"{notice.resource}: {notice.text}" for notice in notices)
+    warnings.extend(f"{notice.resource}: {notice.text}" for notice in (*reading.notices, *notices))
     return desired
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedService
+from reconciler.plan.reasons import moment
+from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedService, ProjectedSuspension
 from reconciler.runtime.model import LABEL_DIGEST, LABEL_REPLICA, LABEL_RESOURCE, Observed, ObservedContainer
 from reconciler.spec.desired import Desired, ServiceSpec
 from reconciler.spec.roles import definition_digest
@@ -74,20 +75,23 @@ class _Slot:
 
 
 def replica_statuses(
-    desired: Desired | None, projected: Projected, observed: Observed | None
+    desired: Desired | None, projected: Projected, observed: Observed | None, *, now_ms: int = 0
 ) -> tuple[ReplicaStatus, ...]:
     """Every replica that any of the three knows, by service and number.
 
     Args:
         desired: None when the file cannot be read.
         observed: None when the runtime cannot be read.
+        now_ms: what has run out by then is not told any more.
     """
     seen = {container.container_id: container for container in observed.containers} if observed is not None else {}
     slots = [*_known(desired, projected, seen), *_strangers(projected, seen)]
     slots.sort(key=lambda slot: (slot.service, slot.replica, slot.extra))
     digests = {name: definition_digest(spec) for name, spec in desired.services.items()} if desired is not None else {}
     return tuple(
-        _status(slot, projected, digests, file_known=desired is not None, runtime_known=observed is not None)
+        _status(
+            slot, projected, digests, file_known=desired is not None, runtime_known=observed is not None, now_ms=now_ms
+        )
         for slot in slots
     )
 
@@ -118,7 +122,13 @@ def _strangers(projected: Projected, seen: Mapping[str, ObservedContainer]) -> I
 
 
 def _status(
-    slot: _Slot, projected: Projected, digests: Mapping[str, str], *, file_known: bool, runtime_known: bool
+    slot: _Slot,
+    projected: Projected,
+    digests: Mapping[str, str],
+    *,
+    file_known: bool,
+    runtime_known: bool,
+    now_ms: int,
 ) -> ReplicaStatus:
     wanted = _desired_side(slot, digests) if file_known else Side(UNKNOWN)
     status = ReplicaStatus(
@@ -129,7 +139,7 @@ def _status(
         _observed_side(slot.seen) if runtime_known else Side(UNKNOWN),
     )
     differences = [*_against_file(slot, status), *_against_log(slot, status)]
-    return replace(status, differences=tuple(differences), notes=tuple(_circumstances(slot, projected)))
+    return replace(status, differences=tuple(differences), notes=tuple(_circumstances(slot, projected, now_ms)))
 
 
 def _desired_side(slot: _Slot, digests: Mapping[str, str]) -> Side:
@@ -233,13 +243,23 @@ def _against_log(slot: _Slot, status: ReplicaStatus) -> Iterator[str]:
         yield "unhealthy"
 
 
-def _circumstances(slot: _Slot, projected: Projected) -> Iterator[str]:
+def suspension_text(found: ProjectedSuspension) -> str:
+    """Who left a resource alone, until when and why."""
+    by = f" by {found.actor}" if found.actor else ""
+    until = f" until {moment(found.until)}" if found.until is not None else ""
+    return f"suspended{by}{until}: {found.why}"
+
+
+def suspensions(projected: Projected, now_ms: int) -> tuple[ProjectedSuspension, ...]:
+    """Those that have not run out, the fleet's own first."""
+    return tuple(one for _, one in sorted(projected.suspensions.items()) if one.until is None or one.until > now_ms)
+
+
+def _circumstances(slot: _Slot, projected: Projected, now_ms: int) -> Iterator[str]:
     address = f"service/{slot.service}"
-    for resource in ("", address):
-        suspension = projected.suspensions.get(resource)
-        if suspension is not None:
-            by = f" by {suspension.actor}" if suspension.actor else ""
-            yield f"{'the fleet is ' if not resource else ''}suspended{by}: {suspension.why}"
+    for suspension in suspensions(projected, now_ms):
+        if suspension.resource in ("", address, f"{address}/{slot.replica}"):
+            yield f"{'the fleet is ' if not suspension.resource else ''}{suspension_text(suspension)}"
     backoff = projected.backoffs.get(f"{slot.service}/{slot.replica}")
     if backoff is not None and backoff.abandoned:
         yield f"given up after {backoff.failures} failures"
