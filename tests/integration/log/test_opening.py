@@ -492,6 +492,53 @@ def test_a_file_that_vanishes_between_two_looks(path: Path, monkeypatch: pytest.
         open_store(path)
 
 
+def test_a_commit_that_fails_is_no_commit(path: Path) -> None:
+    with open_store(path) as store:
+        store.append([note("a")], ADA)
+
+        def dangling() -> None:
+            with store.transaction() as transaction:
+                transaction.append([note("b")], ADA)
+                transaction.connection.execute("PRAGMA defer_foreign_keys = ON")
+                transaction.connection.execute("INSERT INTO causes VALUES (99, 4711, x'00', 1)")
+
+        with pytest.raises(LogUnusable, match="FOREIGN KEY constraint failed"):
+            dangling()
+        assert store.append([note("c")], ADA)[0].sequence_number == 2
+
+
+def test_a_reading_that_outlives_the_store_ends_with_its_portion(written: Path) -> None:
+    store = open_store(written)
+    with store.reading() as connection:
+        store.close()
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (3,)
+    with pytest.raises(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
+
+
+def test_a_broken_table_is_not_taken_for_an_empty_one(written: Path) -> None:
+    changed(written, "ALTER TABLE projected_specialists RENAME COLUMN row TO line")
+    with open_store(written) as store, pytest.raises(LogUnusable, match="no such column"):
+        store.rows().get("specialists", "ada")
+
+
+def test_who_does_what_the_store_does_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import getpass
+
+    def nobody() -> str:
+        raise KeyError("no such user")
+
+    monkeypatch.delenv("FLEET_ACTOR", raising=False)
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    with open_store(path) as store:
+        with store.lease("a"):
+            pass
+        monkeypatch.setenv("FLEET_ACTOR", "ci")
+        with store.lease("b"):
+            pass
+        assert [event.metadata["actor"] for event in store.events()] == ["fleet", "fleet", "ci", "ci"]
+
+
 def test_an_error_while_getting_ready_closes_what_was_opened(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reconciler.projections.store import Store
 

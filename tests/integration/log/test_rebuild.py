@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.events.envelope import NewEvent
 from reconciler.projections import rebuild as rebuilding
 from reconciler.projections.fold import FOLDS, fold_of
 from reconciler.projections.rows import Rows
@@ -103,6 +104,21 @@ def test_rows_that_do_not_fit_into_memory_are_written_on_the_way(told: Store, mo
     right = contents(told.rows())
     told.rebuild()
     assert contents(told.rows()) == right
+
+
+def test_folds_that_look_through_a_table_see_what_was_written_before(store: Store, path: Path) -> None:
+    reason = {"code": "declared", "text": "new", "changes": []}
+
+    def intended(resource: str) -> NewEvent:
+        data = {"action": "pull_image", "resource": resource, "reason": reason, "apply_id": "a"}
+        return NewEvent("action_intended", "service", "web", data)
+
+    for resources in (["image/a", "image/b"], ["image/a"], ["image/c", "image/b"]):
+        with open_store(path) as other:
+            other.append([intended(resource) for resource in resources], ADA)
+    found = sorted(row["resource"] for _, row in store.rows().scan("intents"))
+    assert found == ["image/a", "image/b", "image/c"]
+    assert list(store.rows().scan("intents")) == list(store.rows_at(5).scan("intents"))
 
 
 def test_a_projection_that_is_younger_than_the_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
