@@ -1,0 +1,135 @@
+"""`fleet watch`: keep the fleet what the file says."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli.apply import duration
+from reconciler.cli.options import JsonOption, Project, about_project
+from reconciler.cli.output import colour_wanted
+
+if TYPE_CHECKING:
+    from reconciler.control.session import Session
+    from reconciler.control.watch.loop import Loop, WatchOptions
+    from reconciler.control.watch.notify import Supervisor
+
+_INTERRUPTED = 130
+# A turn that carries a plan out may take long; one that takes longer than this hangs.
+_LONGEST_TURN_S = 1_800.0
+
+
+@about_project
+def watch(
+    project: Project,
+    detect_only: Annotated[
+        bool, typer.Option("--detect-only", help="Record and report what others change, and do not put it right.")
+    ] = False,
+    interval: Annotated[
+        str, typer.Option("--interval", help="Time between looks, instead of reconcile.interval.", metavar="TIME")
+    ] = "",
+    polling: Annotated[
+        bool, typer.Option("--polling", help="Look at files often, and take no notices from the file system.")
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Print lines on a terminal, too.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Keep the fleet what the file says: take every edit, put right what others change, restart what fails.
+
+    It looks when a file is saved, when Podman tells that something happened, and on an interval. A file that is wrong is
+    rejected, and the last good revision stays in force. What keeps failing is left alone for longer each time; `fleet
+    services up` ends that. On a terminal the keys are p (pause), a (apply now, and yes to what waits), l (logs) and
+    q (quit); elsewhere it prints one line for everything that happens. SIGTERM ends it in good order.
+
+    \b
+    Examples:
+      fleet watch
+      fleet watch --detect-only
+      fleet watch --json --interval 10s
+    """
+    from reconciler.control.session import open_session
+    from reconciler.control.watch.loop import WatchOptions
+    from reconciler.errors import NotFound, RuntimeUnreachable
+
+    options = WatchOptions(interval_ms=duration(interval, "--interval"), detect_only=detect_only, polling=polling)
+    with open_session(project, source="watch") as session:
+        if not session.file.exists() and session.store is None:
+            raise NotFound(f"there is no {session.file.name} here and nothing has been applied", hint="fleet init")
+        try:
+            _ = session.runtime
+        except RuntimeUnreachable as error:
+            print(f"fleet: {error}; waiting for it", file=sys.stderr)
+        if colour_wanted() and sys.stdin.isatty() and not (plain or as_json):
+            return _on_terminal(session, options)
+        return _in_lines(session, options, as_json=as_json)
+
+
+def _in_lines(session: Session, options: WatchOptions, *, as_json: bool) -> int:
+    from reconciler.cli.watch_lines import Lines
+    from reconciler.control.watch.loop import Loop
+
+    lines = Lines(sys.stdout, as_json=as_json)
+    loop = Loop(session, lines, options)
+    lines.tell("info", "watching", file=str(session.file), detect_only=options.detect_only)
+    code = run_loop(loop, session)
+    lines.tell("info", "stopped")
+    return code
+
+
+def _on_terminal(session: Session, options: WatchOptions) -> int:
+    from reconciler.cli.watch_view import View, keys
+    from reconciler.control.watch.loop import Loop
+
+    view = View(session)
+    loop = Loop(session, view, options)
+    with view, keys(view.on_key(loop)):
+        return run_loop(loop, session)
+
+
+def run_loop(loop: Loop, session: Session) -> int:
+    """Run until a signal or a key ends it; 0, or 130 after Ctrl-C."""
+    from reconciler.control.watch.notify import Supervisor
+
+    supervisor = Supervisor(session.environ)
+    supervisor.watch_over(lambda: _alive(loop))
+    with _signals(loop, supervisor) as caught:
+        loop.run(ready=lambda: supervisor.ready(f"watching {session.file}"))
+    supervisor.stopping()
+    return _INTERRUPTED if signal.SIGINT in caught else 0
+
+
+def _alive(loop: Loop) -> bool:
+    allowed = _LONGEST_TURN_S if loop.turning else 2 * loop.interval_s + 60
+    return time.monotonic() - loop.turned_at < allowed
+
+
+@contextmanager
+def _signals(loop: Loop, supervisor: Supervisor) -> Iterator[list[int]]:
+    """Within the block the first signal ends the loop in good order, and a second Ctrl-C the process at once."""
+    caught: list[int] = []
+
+    def end() -> None:
+        supervisor.stopping()
+        loop.stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and number in caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        # The thread that was interrupted may hold a lock that ending the loop needs.
+        threading.Thread(target=end, daemon=True).start()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
