@@ -27,6 +27,8 @@ NAMED_SECTIONS = frozenset(
 LISTED_SECTIONS = frozenset({"notifications"})
 MAX_FILES = 1_000
 
+_JOINED = NAMED_SECTIONS | LISTED_SECTIONS
+
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PATTERN_SIGNS = frozenset("*?[")
 
@@ -45,6 +47,8 @@ def gather(file: Path, env: str, project: Path, inputs: Inputs, problems: Proble
     """The merged tree of a fleet, None when the main file cannot be used; and whether any of its files holds a `$`."""
     work = _Gathering(project, inputs, problems, file)
     base = _read(file, work)
+    if base is not None:
+        base.entries = {key: _own_copy(entry) if key in _JOINED else entry for key, entry in base.entries.items()}
     overlay = _overlay(file, env, work) if env else None
     if base is None:
         return None, False
@@ -130,6 +134,9 @@ def _targets(node: Scalar, path: str, chain: list[Path], work: _Gathering) -> li
     import glob
 
     if set(node.text) & _PATTERN_SIGNS:
+        if node.text.count("**") > 1:
+            work.problems.wrong(node, path, "a pattern holds ** once at most")
+            return []
         pattern = os.path.normpath(os.path.join(glob.escape(str(node.source.folder)), node.text))
         matches = list_pattern(pattern)
         work.inputs.listing(pattern, matches)
@@ -185,7 +192,7 @@ def join(into: Mapping, other: Mapping, problems: Problems) -> None:
         if key in {"version", "name"} and present is not None and _same_scalar(present.value, entry.value):
             continue
         if present is None or is_null(present.value):
-            into.entries[key] = _own_copy(entry) if key in NAMED_SECTIONS | LISTED_SECTIONS else entry
+            into.entries[key] = _own_copy(entry) if key in _JOINED else entry
         elif key in NAMED_SECTIONS and isinstance(present.value, Mapping) and isinstance(entry.value, Mapping):
             for name, definition in entry.value.entries.items():
                 _define(present.value, name, definition, child(key, name), problems)

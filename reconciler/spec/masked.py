@@ -16,7 +16,7 @@ _SECRET_NAME = re.compile(
     r"pass(?:word|wd|phrase)?$|passw|secret|token|credential|(?:^|[_.-])key$|(?:api|private|access)[_.-]?key", re.I
 )
 _NO_SECRET_NAME = re.compile(r"_(?:file|path)$", re.I)
-_URL_PASSWORD = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)")
+_URL_PASSWORD = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@]{0,200}:)[^\s/@]+(?=@)")
 _ASSIGNED = re.compile(
     r"(?P<before>(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]+",
     re.I,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from reconciler.errors import Problem
@@ -10,6 +10,7 @@ from reconciler.spec.tree import Placed
 from reconciler.spec.wording import quoted, visible
 
 MOST_PROBLEMS = 1_000
+MOST_COMPARISONS = 100_000
 
 
 class Problems:
@@ -25,6 +26,7 @@ class Problems:
         self._found: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
         self.incomplete = False
+        self._compared = 0
 
     @property
     def found(self) -> list[Problem]:
@@ -33,6 +35,16 @@ class Problems:
     @property
     def warnings(self) -> list[Problem]:
         return list(self._warnings)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further problem is kept, so that looking for more is in vain."""
+        return len(self._found) >= MOST_PROBLEMS
+
+    def hint(self, word: str, known: Collection[str]) -> str:
+        """`did_you_mean`, while all comparisons of one load stay within a second or so."""
+        self._compared += len(known)
+        return "" if self.full or self._compared > MOST_COMPARISONS else did_you_mean(word, known)
 
     def wrong(self, at: Placed, path: str, message: str, hint: str = "") -> None:
         """Report something wrong at a node."""
@@ -46,7 +58,7 @@ class Problems:
 
     def add(self, problem: Problem) -> None:
         """Report something that has its place already. Beyond a thousand nobody reads them, so no more are kept."""
-        if len(self._found) < MOST_PROBLEMS:
+        if not self.full:
             self._found[_shown(problem)] = None
 
 
@@ -68,7 +80,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return near[0] if near else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """`did you mean 'x'?` for the nearest known word, else the known ones where they are few."""
     words = sorted(known)
     near = nearest(word, words)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from reconciler.spec.desired import AnyValue, make
 from reconciler.spec.inputs import Inputs
-from reconciler.spec.problems import Problems, did_you_mean
+from reconciler.spec.problems import Problems
 from reconciler.spec.tree import UNUSABLE, Entry, Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of
 from reconciler.spec.wording import quoted
 from reconciler.units import parse_duration, parse_size
@@ -40,6 +40,7 @@ class Reading:
         key: the key of digests of what may be secret; empty means that none are made.
         looks: whether config files, env files and build contexts are read; not for services of profiles that are not
             active, whose files need not be there.
+        totals: counts of things that are limited for the whole fleet.
     """
 
     problems: Problems
@@ -48,6 +49,7 @@ class Reading:
     fleet: str = ""
     key: bytes = b""
     looks: bool = True
+    totals: dict[str, int] = field(default_factory=dict)
 
     def wrong(self, at: Placed, path: str, message: str, hint: str = "") -> None:
         """Report something wrong at a node."""
@@ -57,10 +59,32 @@ class Reading:
         """Report something that is no error."""
         self.problems.warn(at, path, message, hint)
 
-    def expect(self, at: Placed, path: str, what: str, name: str, known: Collection[str], hint: str = "") -> None:
-        """Report a name that nothing bears, unless it may be defined in a file that could not be read."""
-        if name not in known and not self.problems.incomplete:
-            self.wrong(at, path, f"there is no {what} {quoted(name)}", did_you_mean(name, known) or hint)
+    def count(self, what: str, more: int, most: int, at: Placed, path: str) -> bool:
+        """Count things that are limited for the whole fleet; false, reported once, when there are too many.
+
+        A few lines may stand for millions of ports or containers.
+        """
+        before = self.totals.get(what, 0)
+        self.totals[what] = before + more
+        if before <= most < before + more:
+            self.wrong(at, path, f"with this the fleet has more than {most:,} {what}")
+        return before + more <= most
+
+    def expect(
+        self, spot: Callable[[], tuple[Placed, str]], what: str, name: str, known: Collection[str], hint: str = ""
+    ) -> None:
+        """Report a name that nothing bears, unless it may be defined in a file that could not be read.
+
+        Args:
+            spot: finds place and path of where the name stands; asked only when there is something to report.
+            what: the kind of thing that is named.
+            name: the name.
+            known: names that there are.
+            hint: what to write instead when no name is like this one.
+        """
+        if name not in known and not self.problems.incomplete and not self.problems.full:
+            at, path = spot()
+            self.wrong(at, path, f"there is no {what} {quoted(name)}", self.problems.hint(name, known) or hint)
 
 
 T = TypeVar("T")
@@ -223,14 +247,16 @@ def choice(*words: str, also: Table[str, str] | None = None) -> Reader[str]:
             return found.text
         if found.text in others:
             return others[found.text]
-        reading.wrong(node, path, f"{quoted(found.text)} is none of {', '.join(words)}", _near_only(found.text, words))
+        reading.wrong(
+            node, path, f"{quoted(found.text)} is none of {', '.join(words)}", _near_only(found.text, words, reading)
+        )
         return None
 
     return read
 
 
-def _near_only(word: str, words: Iterable[str]) -> str:
-    hint = did_you_mean(word, words)
+def _near_only(word: str, words: Collection[str], reading: Reading) -> str:
+    hint = reading.problems.hint(word, words)
     return hint if hint.startswith("did") else ""
 
 
@@ -345,13 +371,13 @@ def unknown_key(
     key: str,
     path: str,
     reading: Reading,
-    known: Iterable[str],
+    known: Collection[str],
     other_words: Table[str, str] | None = None,
 ) -> None:
     """Report a key that has no meaning here; keys that begin with `x-` are the person's own."""
     if key.startswith("x-"):
         return
-    hint = (other_words or {}).get(key) or did_you_mean(key, known)
+    hint = (other_words or {}).get(key) or reading.problems.hint(key, known)
     reading.wrong(entry, child(path, key), f"unknown key {quoted(key)}", hint)
 
 

@@ -21,7 +21,7 @@ from reconciler.errors import Problem
 from reconciler.spec.compose import compose
 from reconciler.spec.inputs import Inputs, LoadOptions
 from reconciler.spec.masked import is_secret_name
-from reconciler.spec.problems import Problems, did_you_mean, nearest
+from reconciler.spec.problems import Problems, nearest
 from reconciler.spec.source import Unreadable, read_source, shown_path
 from reconciler.spec.tree import (
     UNUSABLE,
@@ -46,6 +46,10 @@ DECLARATION_KEYS = ("type", "default", "description", "env", "choices")
 # Sections that are read before variables have values, and those that are read without this loader as well.
 LITERAL_SECTIONS = frozenset({"variables", "include"})
 EARLY_SECTIONS = frozenset({"database"})
+
+MAX_FILLED = 4 * 1024 * 1024
+# What a value of a list counts for beside its text.
+_COST = 100
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\})?")
@@ -91,13 +95,14 @@ def _declarations(root: Mapping, problems: Problems) -> dict[str, _Declaration]:
         problems.wrong(section.value, "variables", f"this is {kind_of(section.value)} where a mapping is wanted")
         return {}
     declared: dict[str, _Declaration] = {}
+    upper: dict[str, str] = {}
     for name, entry in section.value.entries.items():
         path = child("variables", name)
         if not _NAME.fullmatch(name):
             problems.wrong(entry, path, f"{quoted(name)} is not a variable's name", "letters, digits and _")
             continue
-        same = next((other for other in declared if other.upper() == name.upper()), None)
-        if same is not None:
+        same = upper.setdefault(name.upper(), name)
+        if same != name:
             problems.wrong(entry, path, f"{quoted(name)} and {quoted(same)} differ in case only")
             continue
         declared[name] = _declaration(entry, path, problems)
@@ -110,13 +115,13 @@ def _declaration(entry: Entry, path: str, problems: Problems) -> _Declaration:
         return _Declaration(entry, _type_of(node), None if is_null(node) else node, "", [])
     for key, inner in node.entries.items():
         if key not in DECLARATION_KEYS and not key.startswith("x-"):
-            hint = did_you_mean(key, DECLARATION_KEYS)
+            hint = problems.hint(key, DECLARATION_KEYS)
             problems.wrong(inner, child(path, key), f"unknown key {quoted(key)}", hint)
     default = node.entries.get("default")
     kind = _word(node, "type", path, problems)
     if kind and kind not in TYPES:
         place = node.entries["type"].value
-        problems.wrong(place, child(path, "type"), f"{quoted(kind)} is no type", did_you_mean(kind, TYPES))
+        problems.wrong(place, child(path, "type"), f"{quoted(kind)} is no type", problems.hint(kind, TYPES))
         kind = ""
     written = None if default is None or is_null(default.value) else default.value
     return _Declaration(
@@ -179,7 +184,8 @@ def _var_files(
             if name in declared:
                 given[name] = (entry.value, name)
             else:
-                problems.wrong(entry, child("", name), f"no variable {quoted(name)} is declared", _near(name, declared))
+                hint = _near(name, declared, problems)
+                problems.wrong(entry, child("", name), f"no variable {quoted(name)} is declared", hint)
     return given
 
 
@@ -187,15 +193,15 @@ def _unreadable(path: Path, error: Unreadable) -> str:
     return f"this file of variables {error}" if path.exists() else "there is no such file of variables"
 
 
-def _near(name: str, declared: dict[str, _Declaration]) -> str:
-    return did_you_mean(name, declared) or "declare it under variables:"
+def _near(name: str, declared: dict[str, _Declaration], problems: Problems) -> str:
+    return problems.hint(name, declared) or "declare it under variables:"
 
 
 def _check_given(declared: dict[str, _Declaration], options: LoadOptions, problems: Problems) -> None:
     for name in options.variables:
         if name not in declared:
             message = f"no variable {quoted(name)} is declared"
-            problems.add(Problem("--var", 0, 0, "", message, _near(name, declared)))
+            problems.add(Problem("--var", 0, 0, "", message, _near(name, declared, problems)))
     names = {ENVIRONMENT_PREFIX + name.upper() for name in declared}
     for name in sorted(options.environ):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in names and declared:
@@ -314,6 +320,7 @@ class _Filler:
     def __init__(self, variables: dict[str, Variable], problems: Problems) -> None:
         self._variables = variables
         self._problems = problems
+        self._room = MAX_FILLED
 
     def entry(self, entry: Entry, path: str) -> Entry:
         value = self.node(entry.value, path)
@@ -334,7 +341,7 @@ class _Filler:
         whole = _WHOLE.fullmatch(node.text)
         if whole is not None:
             variable = self._look_up(whole[1], node, path)
-            if variable is None or variable.value is None:
+            if variable is None or variable.value is None or not self._fits(variable.value, node, path):
                 return _unusable(node)
             return _typed(node, variable.value)
         parts: list[str] = []
@@ -356,16 +363,29 @@ class _Filler:
         variable = self._look_up(match[1], node, path)
         if variable is None or variable.value is None:
             return None
+        if not self._fits(variable.value, node, path):
+            return None
         if isinstance(variable.value, tuple):
             self._problems.wrong(node, path, f"the list {quoted(variable.name)} cannot stand inside of text")
             return None
         return _written(variable.value)
 
+    def _fits(self, value: Plain | tuple[Plain, ...], node: Scalar, path: str) -> bool:
+        """Whether what variables put in stays within the limit; said once."""
+        if self._room < 0:
+            return False
+        self._room -= (
+            sum(len(_written(one)) + _COST for one in value) if isinstance(value, tuple) else len(_written(value))
+        )
+        if self._room < 0:
+            self._problems.wrong(node, path, f"variables put more than {MAX_FILLED:,} characters into the file")
+        return self._room >= 0
+
     def _look_up(self, name: str, node: Scalar, path: str) -> Variable | None:
         variable = self._variables.get(name)
         if variable is not None:
             return variable
-        self._problems.wrong(node, path, *_unknown(name, self._variables))
+        self._problems.wrong(node, path, *_unknown(name, self._variables, self._problems))
         return None
 
 
@@ -379,7 +399,7 @@ class _Refuser(_Filler):
         return _unusable(node)
 
 
-def _unknown(name: str, variables: dict[str, Variable]) -> tuple[str, str]:
+def _unknown(name: str, variables: dict[str, Variable], problems: Problems) -> tuple[str, str]:
     """What is wrong with a reference, and what to write instead."""
     shown = quoted("${" + name + "}")
     habit = _COMPOSE_DEFAULT.fullmatch(name)
@@ -396,7 +416,7 @@ def _unknown(name: str, variables: dict[str, Variable]) -> tuple[str, str]:
         return f"{shown} asks for the environment", f"declare a variable with env: {wanted} and write its name"
     if not _NAME.fullmatch(name):
         return f"{shown} names no variable", "write $${ for a literal ${"
-    hint = did_you_mean(name, variables) or "declare it under variables:"
+    hint = problems.hint(name, variables) or "declare it under variables:"
     return f"no variable {quoted(name)} is declared", f"{hint}, or write $${{{name}}} for the literal text"
 
 

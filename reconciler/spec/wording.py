@@ -28,5 +28,5 @@ def _escape(sign: str) -> str:
 
 def quoted(text: str) -> str:
     """The text in quotes for a message: what looks like a password covered, hidden characters escaped, cut where long."""
-    shown = visible(masked_text(text))
+    shown = visible(masked_text(text[: _SHOWN_LENGTH * 4]))
     return f"'{shown}'" if len(shown) <= _SHOWN_LENGTH else f"'{shown[: _SHOWN_LENGTH - 1]}…'"

@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.reading import Reading
-from reconciler.spec.shape.service import Placed, ServiceDraft
+from reconciler.spec.shape.service import Placed
 
-Claim = tuple[str, str, Placed]
+# For one port and protocol: each address with the service that has it and the place where that stands.
+Claims = dict[str, tuple[str, Placed]]
+
+_EVERYWHERE = ("", "::")
 
 
 def check_host_ports(draft: Draft, reading: Reading) -> None:
     """Report host ports that are wanted twice; addresses and protocols that do not meet are no matter."""
-    taken: dict[tuple[int, str], list[Claim]] = {}
+    taken: dict[tuple[int, str], Claims] = {}
     for name, service in draft.active().items():
         for placed in service.ports:
-            if not placed.value.host_port:
+            port = placed.value
+            if not port.host_port:
                 continue
             if service.spec.replicas > 1:
-                message = f"the host port {placed.value.host_port} cannot be given to {service.spec.replicas} replicas"
-                hint = f'leave it to the engine: "{placed.value.container_port}"'
-                reading.wrong(placed.at, placed.path, message, hint)
+                message = f"the host port {port.host_port} cannot be given to {service.spec.replicas} replicas"
+                reading.wrong(placed.at, placed.path, message, f'leave it to the engine: "{port.container_port}"')
+                continue
+            claims = taken.setdefault((port.host_port, port.protocol), {})
+            before = _met(port.host_ip, claims)
+            if before is None:
+                claims[port.host_ip] = (name, placed)
             else:
-                _claim(name, service, placed, taken, reading)
+                _report(name, placed, *before, reading)
 
 
-def _claim(
-    name: str, service: ServiceDraft, placed: Placed, taken: dict[tuple[int, str], list[Claim]], reading: Reading
-) -> None:
+def _met(host_ip: str, claims: Claims) -> tuple[str, Placed] | None:
+    """Who listens already where this address would: on the same one, or one of the two on every address."""
+    if host_ip in _EVERYWHERE:
+        return next(iter(claims.values()), None)
+    return next((claims[address] for address in (host_ip, *_EVERYWHERE) if address in claims), None)
+
+
+def _report(name: str, placed: Placed, other: str, before: Placed, reading: Reading) -> None:
     port = placed.value
-    others = taken.setdefault((port.host_port, port.protocol), [])
-    for host_ip, other, before in others:
-        if _meet(host_ip, port.host_ip):
-            whose = "this service" if other == name else f"service {other}"
-            where = f"{before.at.source.shown}:{before.at.line}:{before.at.column}"
-            message = f"the host port {port.host_port}/{port.protocol} is taken by {whose} already"
-            reading.wrong(placed.at, placed.path, message, f"at {where}")
-            return
-    others.append((port.host_ip, name, placed))
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether two addresses would meet on one port; `::` listens on every IPv4 address as well."""
-    return one == other or "" in (one, other) or "::" in (one, other)
+    whose = "this service" if other == name else f"service {other}"
+    where = f"{before.at.source.shown}:{before.at.line}:{before.at.column}"
+    message = f"the host port {port.host_port}/{port.protocol} is taken by {whose} already"
+    reading.wrong(placed.at, placed.path, message, f"at {where}")

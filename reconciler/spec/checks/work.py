@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from reconciler.spec.checks.cycles import check_cycles
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.desired import MissionSpec, SecretUse, SortieSpec
-from reconciler.spec.problems import did_you_mean
 from reconciler.spec.reading import Reading
 from reconciler.spec.tree import Entry, Mapping
 from reconciler.spec.wording import quoted
@@ -18,8 +19,8 @@ def check_work(draft: Draft, reading: Reading) -> None:
     for name, worker in draft.specialists.items():
         for variable, value in worker.environment.items():
             if isinstance(value, SecretUse):
-                at = draft.spot("specialists", name, "environment", variable)
-                reading.expect(*at, "secret", value.secret, draft.declared["secrets"])
+                at = partial(draft.spot, "specialists", name, "environment", variable)
+                reading.expect(at, "secret", value.secret, draft.declared["secrets"])
     abilities = {ability for worker in draft.specialists.values() for ability in worker.capabilities}
     for name, mission in draft.missions.items():
         _check_mission(name, mission, abilities, draft, reading)
@@ -47,7 +48,7 @@ def _declared_sorties(mission: str, draft: Draft) -> set[str]:
 def _check_order(keys: Keys, sortie: SortieSpec, known: set[str], draft: Draft, reading: Reading) -> None:
     for other in sortie.depends_on:
         hint = "a sortie depends on sorties of its own mission"
-        reading.expect(*draft.spot(*keys, "depends_on", other), "sortie", other, known, hint)
+        reading.expect(partial(draft.spot, *keys, "depends_on", other), "sortie", other, known, hint)
     if sortie.when == "failure" and not sortie.depends_on:
         message = "this runs when a sortie before it fails, and none is before it"
         reading.wrong(*draft.spot(*keys, "when"), message, "add depends_on:")
@@ -58,12 +59,12 @@ def _check_people(keys: Keys, sortie: SortieSpec, abilities: set[str], draft: Dr
     if not draft.specialists:
         return
     for ability in sortie.requires:
-        if ability not in abilities:
+        if ability not in abilities and not reading.problems.full:
             message = f"no specialist has the capability {quoted(ability)}"
-            reading.warn(*draft.spot(*keys, "requires", ability), message, did_you_mean(ability, abilities))
+            reading.warn(*draft.spot(*keys, "requires", ability), message, reading.problems.hint(ability, abilities))
     declared = draft.declared["specialists"]
     reviewer = sortie.review.by if sortie.review is not None else ""
     for below, person in ((("assigned_to",), sortie.assigned_to), (("review", "by"), reviewer)):
         if person and person not in declared:
             message = f"no specialist of this file is called {quoted(person)}"
-            reading.warn(*draft.spot(*keys, *below), message, did_you_mean(person, declared))
+            reading.warn(*draft.spot(*keys, *below), message, reading.problems.hint(person, declared))

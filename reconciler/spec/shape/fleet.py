@@ -22,7 +22,6 @@ from reconciler.spec.desired import (
     make,
 )
 from reconciler.spec.inputs import LoadOptions, secret_digest
-from reconciler.spec.problems import did_you_mean
 from reconciler.spec.reading import Reader, Reading, T, text, unknown_key, whole
 from reconciler.spec.shape.names import names_in, section
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, default_network, network, volume
@@ -159,7 +158,7 @@ def _check_profiles(services: dict[str, ServiceDraft], profiles: Iterable[str], 
         if not reading.problems.incomplete:
             from reconciler.errors import Problem
 
-            hint = did_you_mean(profile, known) or "profiles: in a service names them"
+            hint = reading.problems.hint(profile, known) or "profiles: in a service names them"
             reading.problems.add(Problem("--profile", 0, 0, "", f"no service has the profile {quoted(profile)}", hint))
 
 

@@ -12,6 +12,7 @@ from reconciler.spec.wording import quoted
 
 MAX_PORT = 65_535
 MOST_PORTS = 1_000
+MOST_PORTS_IN_ALL = 50_000
 
 _SHORT = re.compile(
     r"(?:(?P<ip>\[[0-9A-Fa-f:.]+\]|\d+(?:\.\d+){3}):(?=[\d-]*:))?(?:(?P<host>\d{1,5}(?:-\d{1,5})?)?:)?"
@@ -51,8 +52,12 @@ def port_order(port: PortMapping) -> tuple[int, int, str, str]:
 
 
 def _port(node: Node, path: str, reading: Reading) -> list[tuple[PortMapping, Node, str]] | None:
+    if reading.totals.get("ports", 0) > MOST_PORTS_IN_ALL:
+        return None
     found = _long(node, path, reading) if isinstance(node, Mapping) else _short(node, path, reading)
-    return None if found is None else [(mapping, node, path) for mapping in found]
+    if found is None or not reading.count("ports", len(found), MOST_PORTS_IN_ALL, node, path):
+        return None
+    return [(mapping, node, path) for mapping in found]
 
 
 def _short(node: Node, path: str, reading: Reading) -> list[PortMapping] | None:

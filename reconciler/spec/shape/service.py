@@ -47,10 +47,11 @@ from reconciler.spec.tree import Entry, Mapping, Node, child
 from reconciler.spec.wording import quoted
 
 MOST_REPLICAS = 1_000
+MOST_CONTAINERS = 20_000
 ENGINE_SHM_SIZE = 64 << 20
 ALLOWANCES = ("privileged", "host-network", "host-pid", "host-ipc", "host-root", "engine-socket")
 
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*(?:@[a-z0-9]+:[0-9a-fA-F]{32,})?")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,400}(?:@[a-z0-9]{1,20}:[0-9a-fA-F]{32,128})?")
 _IMAGE_ID = re.compile(r"[0-9a-f]{12}|[0-9a-f]{64}")
 _IMAGE_TRANSPORT = re.compile(r"[a-z-]+://|docker-daemon:|oci:|dir:")
 
@@ -209,6 +210,10 @@ class Placed(NamedTuple):
     at: Node
     path: str
 
+    def spot(self) -> tuple[Node, str]:
+        """Its place and path."""
+        return self.at, self.path
+
 
 @dataclass(slots=True)
 class ServiceDraft:
@@ -256,6 +261,8 @@ def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles:
         below = child(path, "healthcheck")
         values["healthcheck"] = make_healthcheck(values["healthcheck"], _below(node, "healthcheck"), below, reading)
     ports = [Placed("a port", *one) for one in values.pop("ports", ())]
+    if active and not reading.count("containers", values.get("replicas", 1), MOST_CONTAINERS, entry, path):
+        values["replicas"] = 0
     values["ports"] = tuple(sorted({port.value for port in ports}, key=port_order))
     placed = _set_placed(values)
     if not values.get("networks") and not values.get("network_mode"):
