@@ -57,6 +57,11 @@ class LoadOptions:
     key: bytes = b""
 
 
+def settled(file: Path, project: Path) -> tuple[Path, Path]:
+    """File and project without symbolic links above them, so that one project is one however people come to it."""
+    return Path(os.path.realpath(file.parent)) / file.name, Path(os.path.realpath(project))
+
+
 class Inputs:
     """Collects what a load looked at."""
 
@@ -145,6 +150,7 @@ def unchanged(inputs: dict[str, Any], *, file: Path, project: Path, options: Loa
 
     Looks and hashes only; nothing is parsed except env files. False whenever there is doubt.
     """
+    file, project = settled(file, project)
     head = _head(file, project, options)
     if any(inputs.get(name) != value for name, value in head.items()):
         return False

@@ -17,7 +17,7 @@ from reconciler.errors import Problem, SpecInvalid
 from reconciler.paths import project_hash
 from reconciler.spec.desired import Desired
 from reconciler.spec.gather import gather
-from reconciler.spec.inputs import Inputs, LoadOptions
+from reconciler.spec.inputs import Inputs, LoadOptions, settled
 from reconciler.spec.places import Place, Places
 from reconciler.spec.problems import Problems
 from reconciler.spec.reading import Reading
@@ -66,6 +66,7 @@ def load(file: Path, *, project: Path, options: LoadOptions | None = None) -> Lo
         SpecInvalid: with every problem of every file.
     """
     options = options if options is not None else LoadOptions()
+    file, project = settled(file, project)
     problems = Problems()
     inputs = Inputs(file, project, options)
     root, has_references = gather(file, options.env, project, inputs, problems)
@@ -74,7 +75,7 @@ def load(file: Path, *, project: Path, options: LoadOptions | None = None) -> Lo
     variables = collect(root, options, inputs, problems)
     if has_references:
         root = fill(root, variables, problems)
-    reading = Reading(problems, inputs, project, key=options.key)
+    reading = Reading(problems, inputs, project, file, key=options.key)
     desired = read_fleet(root, reading, options, project_hash(project))
     if problems.found:
         raise SpecInvalid(problems.found)

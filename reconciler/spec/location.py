@@ -14,10 +14,12 @@ from typing import Any
 
 from reconciler.errors import FleetError
 from reconciler.paths import project_data_dir
+from reconciler.spec.source import MAX_FILE_BYTES, Unreadable, read_regular
 
 DATABASE_NAME = "squawk.db"
 
 _DATABASE_BLOCK = re.compile(rb"^database\s*:", re.MULTILINE)
+_NEXT_BLOCK = re.compile(rb"^[^\s#}\]]", re.MULTILINE)
 _URL_SCHEME = re.compile(r"^(\w+)(\+\w+)?://")
 
 
@@ -53,19 +55,27 @@ def _from_text(text: str, base: Path) -> Path:
 def _declared(file: Path) -> str:
     """`database.path` or `database.url` of the file, when it has that block; variables are not allowed in it."""
     try:
-        data = file.read_bytes()
-    except OSError:
+        data = read_regular(file, limit=MAX_FILE_BYTES)
+    except Unreadable:
         return ""
-    if not _DATABASE_BLOCK.search(data):
+    begin = _DATABASE_BLOCK.search(data)
+    if begin is None:
         return ""
+    # The rest of a large file need not be parsed for this, unless the block leans on it (an alias, say).
+    end = _NEXT_BLOCK.search(data, begin.end())
+    block = data[begin.start() : end.start() if end else len(data)]
+    document = _parsed(block) or _parsed(data)
+    settings = document.get("database") if isinstance(document, dict) else None
+    if not isinstance(settings, dict):
+        return ""
+    chosen = settings.get("url") or settings.get("path") or ""
+    return chosen if isinstance(chosen, str) else ""
+
+
+def _parsed(data: bytes) -> Any:
     import yaml
 
     try:
-        document: Any = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError):
-        return ""
-    block = document.get("database") if isinstance(document, dict) else None
-    if not isinstance(block, dict):
-        return ""
-    chosen = block.get("url") or block.get("path") or ""
-    return chosen if isinstance(chosen, str) else ""
+        return None

@@ -36,6 +36,7 @@ class Reading:
         problems: collects what is wrong.
         inputs: collects what was looked at.
         project: the project's folder.
+        file: the fleet's main file.
         fleet: the fleet's name, the beginning of engine names.
         key: the key of digests of what may be secret; empty means that none are made.
         looks: whether config files, env files and build contexts are read; not for services of profiles that are not
@@ -46,6 +47,7 @@ class Reading:
     problems: Problems
     inputs: Inputs
     project: Path
+    file: Path
     fleet: str = ""
     key: bytes = b""
     looks: bool = True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reconciler.spec.checks.draft import Draft
 from reconciler.spec.reading import Reading
-from reconciler.spec.shape.service import Placed
+from reconciler.spec.shape.service import Part
 
 # For one port and protocol: each address with the service that has it and the place where that stands.
-Claims = dict[str, tuple[str, Placed]]
+Claims = dict[str, tuple[str, Part]]
 
 _EVERYWHERE = ("", "::")
 
@@ -32,14 +32,14 @@ def check_host_ports(draft: Draft, reading: Reading) -> None:
                 _report(name, placed, *before, reading)
 
 
-def _met(host_ip: str, claims: Claims) -> tuple[str, Placed] | None:
+def _met(host_ip: str, claims: Claims) -> tuple[str, Part] | None:
     """Who listens already where this address would: on the same one, or one of the two on every address."""
     if host_ip in _EVERYWHERE:
         return next(iter(claims.values()), None)
     return next((claims[address] for address in (host_ip, *_EVERYWHERE) if address in claims), None)
 
 
-def _report(name: str, placed: Placed, other: str, before: Placed, reading: Reading) -> None:
+def _report(name: str, placed: Part, other: str, before: Part, reading: Reading) -> None:
     port = placed.value
     whose = "this service" if other == name else f"service {other}"
     where = f"{before.at.source.shown}:{before.at.line}:{before.at.column}"

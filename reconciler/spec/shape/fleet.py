@@ -81,6 +81,7 @@ def read_fleet(root: Mapping, reading: Reading, options: LoadOptions, project_ha
         if key not in SECTIONS:
             unknown_key(entry, key, "", reading, SECTIONS, _COMPOSE_SECTIONS)
     _check_version(root, reading)
+    _check_database(root, reading)
     reading.fleet = _fleet_name(root, reading)
     draft = _draft(root, reading, options.profiles)
     _check_profiles(draft.services, options.profiles, reading)
@@ -98,6 +99,18 @@ def read_fleet(root: Mapping, reading: Reading, options: LoadOptions, project_ha
 def _one(root: Mapping, key: str, read: Reader[T], reading: Reading) -> T | None:
     entry = root.entries.get(key)
     return None if entry is None or is_null(entry.value) else read(entry.value, key, reading)
+
+
+def _check_database(root: Mapping, reading: Reading) -> None:
+    """The log is found before includes and overlays are read, so that they cannot say where it is."""
+    entry = root.entries.get("database")
+    if entry is None or not isinstance(entry.value, Mapping):
+        return
+    for key in ("path", "url"):
+        inner = entry.value.entries.get(key)
+        if inner is not None and inner.source.path != reading.file:
+            message = f"the log's place can be said in {reading.file.name} only, which is read first"
+            reading.wrong(inner, f"database.{key}", message, "or with --database or FLEET_DATABASE_URL")
 
 
 def _check_version(root: Mapping, reading: Reading) -> None:

@@ -202,7 +202,7 @@ COMPOSE_WORDS = {
 }
 
 
-class Placed(NamedTuple):
+class Part(NamedTuple):
     """A mount, config, secret file or port with its place in the file."""
 
     what: str
@@ -230,8 +230,8 @@ class ServiceDraft:
     entry: Entry
     spec: ServiceSpec
     active: bool
-    placed: list[Placed]
-    ports: list[Placed]
+    placed: list[Part]
+    ports: list[Part]
 
     def spot(self, *keys: str) -> tuple[Node | Entry, str]:
         """The place and path of a key inside the service; of the nearest one above it where it is not in the file."""
@@ -260,7 +260,7 @@ def read_service(name: str, entry: Entry, path: str, reading: Reading, profiles:
     if "healthcheck" in values:
         below = child(path, "healthcheck")
         values["healthcheck"] = make_healthcheck(values["healthcheck"], _below(node, "healthcheck"), below, reading)
-    ports = [Placed("a port", *one) for one in values.pop("ports", ())]
+    ports = [Part("a port", *one) for one in values.pop("ports", ())]
     if active and not reading.count("containers", values.get("replicas", 1), MOST_CONTAINERS, entry, path):
         values["replicas"] = 0
     values["ports"] = tuple(sorted({port.value for port in ports}, key=port_order))
@@ -331,14 +331,14 @@ def _set_image(name: str, values: dict[str, Any], entry: Entry, path: str, readi
         reading.wrong(entry, path, "this service has neither image nor build", "such as image: postgres:16")
 
 
-def _set_placed(values: dict[str, Any]) -> list[Placed]:
+def _set_placed(values: dict[str, Any]) -> list[Part]:
     """Mounts and files as sorted values, and all of them with their places."""
     mounts = [*values.pop("mounts", ()), *values.pop("tmpfs", ())]
     parts = (("mounts", "a mount", mounts), ("configs", "a config", values.pop("configs", ())))
-    placed: list[Placed] = []
+    placed: list[Part] = []
     for key, what, found in (*parts, ("secrets", "a secret", values.pop("secrets", ()))):
         values[key] = tuple(sorted((value for value, _, _ in found), key=_by_target))
-        placed += [Placed(what, *one) for one in found]
+        placed += [Part(what, *one) for one in found]
     return placed
 
 

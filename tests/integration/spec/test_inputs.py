@@ -291,3 +291,12 @@ def test_too_many_files(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text("include: d/*.yaml\n")
     with pytest.raises(SpecInvalid, match="more than 1,000 files"):
         load(tmp_path / "fleet.yaml", project=tmp_path)
+
+
+def test_one_project_is_one_however_people_come_to_it(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(project)
+    here = loaded(project)
+    there = load(tmp_path / "link" / "fleet.yaml", project=project, options=options())
+    assert there.desired == here.desired
+    assert there.inputs == here.inputs
+    assert unchanged(here.inputs, file=tmp_path / "link" / "fleet.yaml", project=tmp_path / "link", options=options())

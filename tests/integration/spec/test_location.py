@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_data_folder_where_nothing_is_said(project: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["database: {path: [\n", "database: {path: x}\n\x07", "\tdatabase: x\ndatabase: {path: x", "database:\n - ? [\n"],
+    ["database: {path: [\n", "database: {path: x\x07}\n", "\tdatabase: x\ndatabase: {path: x", "database:\n - ? [\n"],
 )
 def test_a_file_that_cannot_be_read_decides_nothing(project: Path, tmp_path: Path, text: str) -> None:
     assert located(project, text).parent.parent == tmp_path / "data"
@@ -55,6 +56,21 @@ def test_the_file_says_it_relative_to_the_project(project: Path) -> None:
     assert located(project, "database: {path: ./log.db}\n") == project / "log.db"
     assert located(project, "database: {url: 'sqlite:///log.db'}\n") == project / "log.db"
     assert located(project, "database: {url: 'sqlite:////var/x.db'}\n") == Path("/var/x.db")
+
+
+def test_only_that_block_is_read(project: Path) -> None:
+    text = "a: [\n# database: {path: y}\ndatabase:\n  path: x.db # here\n\n# more\n  durability: full\nb: !!odd [\n"
+    assert located(project, text) == project / "x.db"
+    assert located(project, "database: {\n  path: x.db\n}\nname: x\n") == project / "x.db"
+
+
+def test_a_block_that_leans_on_the_rest(project: Path) -> None:
+    assert located(project, "x-db: &db {path: x.db}\ndatabase: *db\nname: x\n") == project / "x.db"
+
+
+def test_a_pipe_in_place_of_the_file_blocks_nobody(project: Path, tmp_path: Path) -> None:
+    os.mkfifo(project / "fleet.yaml")
+    assert located(project).parent.parent == tmp_path / "data"
 
 
 def test_flag_before_environment_before_file(project: Path, tmp_path: Path) -> None:

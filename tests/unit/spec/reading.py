@@ -53,7 +53,7 @@ def read(
     if root is None:
         return Read(Desired(name="", project=""), problems.found)
     root = fill(root, collect(root, options, inputs, problems), problems)
-    desired = read_fleet(root, Reading(problems, inputs, PROJECT), options, "0" * 12)
+    desired = read_fleet(root, Reading(problems, inputs, PROJECT, PROJECT / "fleet.yaml"), options, "0" * 12)
     return Read(desired, problems.found, problems.warnings, root)
 
 
