@@ -78,9 +78,7 @@ def apply(
 
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
     with open_session(project) as session:
-        from reconciler.control.look import look
-
-        seen = look(session, options)
+        seen = _first_look(session, options, check=check)
         _warn(seen, as_json=as_json)
         if check:
             return _show_only(seen, as_json=as_json)
@@ -102,6 +100,25 @@ def apply(
         if result is None and not as_json:
             tell_suspended(seen)
     return finish(result, as_json=as_json)
+
+
+def _first_look(session: Session, options: PlanOptions, *, check: bool) -> Look:
+    """A look; that the file was wrong is recorded, unless only a check was asked for.
+
+    Raises:
+        SpecInvalid: the file is wrong.
+    """
+    from reconciler.control.look import look
+    from reconciler.errors import SpecInvalid
+
+    try:
+        return look(session, options)
+    except SpecInvalid as error:
+        if not check:
+            from reconciler.control.rejected import record_rejection
+
+            record_rejection(session, error)
+        raise
 
 
 def duration(text: str, option: str) -> int:

@@ -64,11 +64,15 @@ def history(rows: Rows, *, writing: bool) -> tuple[Entry, ...]:
 
 
 def _revisions(rows: Rows) -> Iterator[Entry]:
+    fleets = sorted((row for _, row in rows.scan("fleets")), key=lambda row: int(row["last_event_sequence"]))
+    holding = fleets[-1]["revision"] if fleets else 0
     for _, row in rows.scan("revisions"):
+        again = row["revision"] == holding and row["status"] == "reverted"
         yield Entry(
             kind="revision",
             revision=row["revision"],
-            result=row["status"],
+            # One that was taken back and gone back to holds again.
+            result="accepted" if again else row["status"],
             at=row["at"],
             sequence=row["last_event_sequence"],
             actor=row.get("actor") or "",
