@@ -89,6 +89,7 @@ class Writer:
         self._connection = connection
         self._following = following
         self._lock = threading.Lock()
+        self._owner = 0
         self._seen_version = -1
         self._last_sequence, self._last_hash = 0, START
         self._host = os.uname().nodename
@@ -112,8 +113,15 @@ class Writer:
         return _Transaction(self)
 
     def begin(self) -> sqlite3.Connection:
-        """Wait for our turn and open a transaction."""
+        """Wait for our turn and open a transaction.
+
+        Raises:
+            RuntimeError: this thread is in a transaction already, and would wait for itself for ever.
+        """
+        if self._owner == threading.get_ident():
+            raise RuntimeError("an append inside a transaction: use the transaction's own append")
         self._lock.acquire()
+        self._owner = threading.get_ident()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._catch_up()
@@ -133,6 +141,7 @@ class Writer:
         finally:
             if error is not None:
                 self._roll_back()
+            self._owner = 0
             self._lock.release()
         if isinstance(error, sqlite3.Error):
             raise translate(error, self.path) from error

@@ -298,3 +298,15 @@ def test_a_transaction_of_ones_own_is_all_or_nothing(store: Store) -> None:
     assert store.head() == 2
     assert [event.sequence_number for event in store.append([note("d")], ADA)] == [3]
     assert [event.event_type for event in store.events()] == ["squawk_sent", "memory_stored", "squawk_sent"]
+
+
+def test_a_transaction_inside_another_is_a_mistake_and_no_deadlock(store: Store) -> None:
+    def nested() -> None:
+        with store.transaction() as transaction:
+            transaction.append([note("a")], ADA)
+            store.append([note("b")], ADA)
+
+    with pytest.raises(RuntimeError, match="use the transaction's own append"):
+        nested()
+    assert store.head() == 0
+    assert store.append([note("c")], ADA)[0].sequence_number == 1
