@@ -16,13 +16,14 @@ from typing import Any
 from reconciler.errors import Problem, SpecInvalid
 from reconciler.paths import project_hash
 from reconciler.spec.desired import Desired
+from reconciler.spec.filling import fill
 from reconciler.spec.gather import gather
 from reconciler.spec.inputs import Inputs, LoadOptions, settled
 from reconciler.spec.places import Place, Places
 from reconciler.spec.problems import Problems
 from reconciler.spec.reading import Reading
 from reconciler.spec.shape.fleet import read_fleet
-from reconciler.spec.variables import collect, fill
+from reconciler.spec.variables import collect
 
 __all__ = ["FileRead", "LoadOptions", "Loaded", "Place", "load"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from reconciler.errors import FleetError
 from reconciler.spec.contents import values_digest
 from reconciler.spec.desired import EnvFile, SecretUse, make
 from reconciler.spec.env_files import read_env_file
-from reconciler.spec.reading import Field, Reader, Reading, T, any_text, fields_of, filled_text, list_of, require
-from reconciler.spec.tree import Mapping, Node, Placed, Scalar, Sequence, child, is_null, kind_of
+from reconciler.spec.reading import Field, Reader, Reading, T, any_text, filled_text
+from reconciler.spec.structures import fields_of, file_path, list_of, mapping, require
+from reconciler.spec.tree import Mapping, Node, Placed, Scalar, Sequence, child, is_null
 from reconciler.spec.wording import quoted
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -45,6 +47,15 @@ def text_or_empty(node: Node, path: str, reading: Reading) -> str | None:
     return "" if is_null(node) else any_text(node, path, reading)
 
 
+class _Item(NamedTuple):
+    """One row of a table: its name, where that stands, the value, and the path."""
+
+    name: str
+    at: Placed
+    value: Node
+    path: str
+
+
 def table_of(
     read: Reader[T], name_form: re.Pattern[str], what: str, *, separators: str = "=", bare: bool = False
 ) -> Reader[dict[str, T]]:
@@ -58,45 +69,43 @@ def table_of(
         bare: whether a list item without a separator stands for a name with an empty value.
     """
 
-    def pairs(node: Sequence, path: str, reading: Reading) -> list[tuple[str, Placed, Node, str]]:
-        found: list[tuple[str, Placed, Node, str]] = []
-        for index, item in enumerate(node.items):
-            below = child(path, index)
-            written = any_text(item, below, reading)
-            if written is None:
-                continue
-            at = min((position for sign in separators if (position := written.find(sign)) >= 0), default=-1)
-            if at < 0 and not bare:
-                shown = " or ".join(f"NAME{sign}value" for sign in separators)
-                reading.wrong(item, below, f"{quoted(written)} is not {shown}")
-                continue
-            name, value = (written, "") if at < 0 else (written[:at], written[at + 1 :])
-            found.append((name, item, Scalar(item.source, item.line, item.column, value, value), below))
-        return found
-
     def reader(node: Node, path: str, reading: Reading) -> dict[str, T] | None:
         if isinstance(node, Sequence):
-            listed = pairs(node, path, reading)
-        elif isinstance(node, Mapping):
-            listed = [(name, entry, entry.value, child(path, name)) for name, entry in node.entries.items()]
-        else:
-            if not (isinstance(node, Scalar) and not isinstance(node.value, str | int | float | bool | None)):
-                reading.wrong(node, path, f"this is {kind_of(node)} where a mapping is wanted")
+            items = _listed(node, path, reading, separators, bare)
+        elif mapping(node, path, reading) is None or not isinstance(node, Mapping):
             return None
+        else:
+            items = [_Item(name, entry, entry.value, child(path, name)) for name, entry in node.entries.items()]
         values: dict[str, T] = {}
-        for name, at, inner, below in listed:
-            if not name_form.fullmatch(name):
-                reading.wrong(at, below, f"{quoted(name)} is not {what}")
-                continue
-            if name in values:
-                reading.wrong(at, below, f"{quoted(name)} is given twice")
-                continue
-            value = read(inner, below, reading)
-            if value is not None:
-                values[name] = value
+        for item in items:
+            if not name_form.fullmatch(item.name):
+                reading.wrong(item.at, item.path, f"{quoted(item.name)} is not {what}")
+            elif item.name in values:
+                reading.wrong(item.at, item.path, f"{quoted(item.name)} is given twice")
+            else:
+                value = read(item.value, item.path, reading)
+                if value is not None:
+                    values[item.name] = value
         return dict(sorted(values.items()))
 
     return reader
+
+
+def _listed(node: Sequence, path: str, reading: Reading, separators: str, bare: bool) -> list[_Item]:
+    found = []
+    for index, item in enumerate(node.items):
+        below = child(path, index)
+        written = any_text(item, below, reading)
+        if written is None:
+            continue
+        at = min((position for sign in separators if (position := written.find(sign)) >= 0), default=-1)
+        if at < 0 and not bare:
+            shown = " or ".join(f"NAME{sign}value" for sign in separators)
+            reading.wrong(item, below, f"{quoted(written)} is not {shown}")
+            continue
+        name, value = (written, "") if at < 0 else (written[:at], written[at + 1 :])
+        found.append(_Item(name, item, Scalar(item.source, item.line, item.column, value, value), below))
+    return found
 
 
 environment: Reader[dict[str, str | SecretUse]] = table_of(
@@ -126,8 +135,6 @@ def env_files(node: Node, path: str, reading: Reading) -> tuple[EnvFile, ...] | 
 
 
 def _env_file(node: Node, path: str, reading: Reading) -> EnvFile | None:
-    from reconciler.spec.reading import file_path
-
     full = file_path(node, path, reading)
     if full is None or not reading.looks:
         return None if full is None else make(EnvFile, source=full, digest="")

@@ -8,22 +8,11 @@ from typing import Any
 
 from reconciler.spec.contents import file_digest
 from reconciler.spec.desired import Build, FileContent, SecretFile, make
-from reconciler.spec.reading import (
-    Field,
-    Reading,
-    any_text,
-    fields_of,
-    file_path,
-    filled_text,
-    has,
-    list_of,
-    require,
-    text,
-    whole,
-)
+from reconciler.spec.reading import Field, Reading, any_text, filled_text, text, whole
 from reconciler.spec.shape.environment import arguments
 from reconciler.spec.shape.mounts import octal_mode, target
 from reconciler.spec.source import Unreadable, content_digest, shown_path
+from reconciler.spec.structures import fields_of, file_path, has, list_of, require
 from reconciler.spec.tree import Mapping, Node, Scalar
 from reconciler.spec.wording import quoted
 

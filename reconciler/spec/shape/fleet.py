@@ -22,7 +22,7 @@ from reconciler.spec.desired import (
     make,
 )
 from reconciler.spec.inputs import LoadOptions, secret_digest
-from reconciler.spec.reading import Reader, Reading, T, text, unknown_key, whole
+from reconciler.spec.reading import Reader, Reading, T, text, whole
 from reconciler.spec.shape.names import names_in, section
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, default_network, network, volume
 from reconciler.spec.shape.providers import POSTGRES_VOLUME
@@ -36,6 +36,7 @@ from reconciler.spec.shape.settings import (
     secret_source,
 )
 from reconciler.spec.shape.work import mission, specialist
+from reconciler.spec.structures import unknown_key
 from reconciler.spec.tree import Entry, Mapping, is_null
 from reconciler.spec.wording import quoted
 

@@ -14,19 +14,14 @@ from reconciler.spec.reading import (
     boolean,
     choice,
     duration,
-    fields_of,
     filled_text,
-    has,
-    list_of,
-    mapping,
     number,
-    require,
     scalar,
     size,
     text,
-    unknown_key,
     whole,
 )
+from reconciler.spec.structures import fields_of, has, list_of, mapping, require, unknown_key
 from reconciler.spec.tree import Mapping, Node, Sequence, child
 from reconciler.spec.wording import quoted
 

@@ -6,21 +6,9 @@ import os
 from typing import Any
 
 from reconciler.spec.desired import Mount, make
-from reconciler.spec.reading import (
-    Field,
-    Reading,
-    absolute_path,
-    boolean,
-    choice,
-    fields_of,
-    filled_text,
-    has,
-    list_of,
-    require,
-    size,
-    text,
-)
+from reconciler.spec.reading import Field, Reading, boolean, choice, filled_text, size, text
 from reconciler.spec.shape.names import NAME
+from reconciler.spec.structures import absolute_path, fields_of, has, list_of, require
 from reconciler.spec.tree import Mapping, Node, Scalar
 from reconciler.spec.wording import quoted
 

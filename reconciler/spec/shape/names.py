@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from reconciler.spec.reading import Reading, mapping
+from reconciler.spec.reading import Reading
+from reconciler.spec.structures import mapping
 from reconciler.spec.tree import Entry, Mapping, Node, Placed, Scalar, Sequence, child, is_null
 from reconciler.spec.wording import has_hidden, quoted
 

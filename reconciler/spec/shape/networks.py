@@ -10,8 +10,9 @@ import re
 from typing import Any
 
 from reconciler.spec.desired import NetworkSpec, NetworkUse, VolumeSpec, make
-from reconciler.spec.reading import Field, Reading, boolean, fields_of, filled_text, list_of, matching, sorted_set, text
+from reconciler.spec.reading import Field, Reading, boolean, filled_text, matching, text
 from reconciler.spec.shape.names import ENGINE_NAME, ENGINE_NAME_RULE
+from reconciler.spec.structures import fields_of, list_of, sorted_set
 from reconciler.spec.tree import Entry, Mapping, Node, child, is_null
 from reconciler.spec.wording import quoted
 

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from reconciler.spec.desired import PortMapping, make
-from reconciler.spec.reading import Field, Reading, choice, fields_of, list_of, require, text, whole
+from reconciler.spec.reading import Field, Reading, choice, text, whole
+from reconciler.spec.structures import fields_of, list_of, require
 from reconciler.spec.tree import Mapping, Node, Scalar, kind_of
 from reconciler.spec.wording import quoted
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.spec.desired import Mount, PortMapping, SecretUse, make
-from reconciler.spec.reading import Field, Reading, has, matching, whole
+from reconciler.spec.reading import Field, Reading, matching, whole
 from reconciler.spec.shape.environment import secret_use
 from reconciler.spec.shape.names import NAME
+from reconciler.spec.structures import has
 from reconciler.spec.tree import Mapping, Node, Scalar, child, kind_of
 from reconciler.spec.wording import quoted
 

@@ -8,23 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from reconciler.spec.desired import NetworkUse, Restart, ServiceSpec, make
-from reconciler.spec.reading import (
-    Field,
-    Reading,
-    boolean,
-    choice,
-    duration,
-    fields_of,
-    filled_text,
-    has,
-    list_of,
-    matching,
-    size,
-    sorted_set,
-    text,
-    whole,
-    words,
-)
+from reconciler.spec.reading import Field, Reading, boolean, choice, duration, filled_text, matching, size, text, whole
 from reconciler.spec.shape.environment import env_files, environment, labels, sysctls, table_of
 from reconciler.spec.shape.files import build, configs, secret_files
 from reconciler.spec.shape.lifecycle import (
@@ -43,6 +27,7 @@ from reconciler.spec.shape.names import NAME, NAME_RULE, spot
 from reconciler.spec.shape.networks import DEFAULT_NETWORK, engine_name, host_name, network_uses
 from reconciler.spec.shape.ports import host_address, port_order, published_ports
 from reconciler.spec.shape.providers import PROVIDER_FIELDS, PROVIDERS, apply_postgres
+from reconciler.spec.structures import fields_of, has, list_of, sorted_set, words
 from reconciler.spec.tree import Entry, Mapping, Node, child
 from reconciler.spec.wording import quoted
 

@@ -24,22 +24,14 @@ from reconciler.spec.reading import (
     above_zero,
     boolean,
     choice,
-    command,
     duration,
-    fields_of,
-    file_path,
     filled_text,
-    has,
-    list_of,
-    mapping,
     matching,
-    record,
-    require,
-    sorted_set,
     text,
     whole,
 )
 from reconciler.spec.shape.environment import VARIABLE_NAME, secret_use
+from reconciler.spec.structures import command, fields_of, file_path, has, list_of, mapping, record, require, sorted_set
 from reconciler.spec.tree import Entry, Mapping, Node, Sequence, child
 from reconciler.spec.wording import quoted
 

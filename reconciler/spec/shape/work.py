@@ -12,22 +12,17 @@ from reconciler.spec.reading import (
     any_text,
     boolean,
     choice,
-    command,
     duration,
-    fields_of,
-    file_path,
     filled_text,
-    has,
-    list_of,
     matching,
     number,
-    sorted_set,
     text,
     whole,
 )
 from reconciler.spec.shape.environment import environment
 from reconciler.spec.shape.lifecycle import specialist_restart
 from reconciler.spec.shape.names import NAME, NAME_RULE, named_entries
+from reconciler.spec.structures import command, fields_of, file_path, has, list_of, sorted_set
 from reconciler.spec.tree import Entry, Mapping, Node, child, is_null
 
 MOST_REPLICAS = 1_000

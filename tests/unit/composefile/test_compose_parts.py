@@ -17,12 +17,12 @@ from reconciler.spec.composefile.notes import Notes
 from reconciler.spec.composefile.rendering import render
 from reconciler.spec.composefile.variables import Variables, evaluated, literal
 from reconciler.spec.composefile.writing import lines
+from reconciler.spec.filling import fill
 from reconciler.spec.load import LoadOptions, load
 from reconciler.spec.problems import Problems
 from reconciler.spec.source import Source
 from reconciler.spec.tree import Scalar
 from reconciler.spec.variables import Variable as FleetVariable
-from reconciler.spec.variables import fill
 
 
 def converted(folder: Path, text: str, environ: dict[str, str] | None = None, **files: str) -> Conversion:

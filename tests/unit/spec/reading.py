@@ -11,13 +11,14 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.spec.compose import compose
 from reconciler.spec.desired import Desired, ServiceSpec, to_document
+from reconciler.spec.filling import fill
 from reconciler.spec.inputs import Inputs, LoadOptions
 from reconciler.spec.problems import Problems
 from reconciler.spec.reading import Reading
 from reconciler.spec.shape.fleet import read_fleet
 from reconciler.spec.source import Source
 from reconciler.spec.tree import Mapping as Tree
-from reconciler.spec.variables import collect, fill
+from reconciler.spec.variables import collect
 
 PROJECT = Path("/project/shop")
 
