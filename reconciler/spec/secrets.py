@@ -11,9 +11,6 @@ import contextlib
 import hashlib
 import hmac
 import os
-import secrets as randomness
-import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,7 +57,13 @@ def described(source: SecretSource) -> str:
         return f"the environment variable {source.env}"
     if source.file:
         return f"the file {source.file}"
-    return f"the command {shlex.join(source.command)}"
+    return f"the command {_shown(source)}"
+
+
+def _shown(source: SecretSource) -> str:
+    import shlex
+
+    return shlex.join(source.command)
 
 
 def _from_environment(source: SecretSource, environ: Mapping[str, str]) -> bytes:
@@ -81,6 +84,8 @@ def _from_file(source: SecretSource) -> bytes:
 
 
 def _from_command(source: SecretSource, project: Path, environ: Mapping[str, str]) -> bytes:
+    import subprocess
+
     try:
         done = subprocess.run(
             source.command,
@@ -100,12 +105,12 @@ def _from_command(source: SecretSource, project: Path, environ: Mapping[str, str
         reason = error.strerror if isinstance(error, OSError) else "it cannot be started"
         raise FleetError(
             f"the secret {source.name} has no value: its command cannot be run ({reason})",
-            hint=f"the command is {shlex.join(source.command)}",
+            hint=f"the command is {_shown(source)}",
         ) from None
     if done.returncode != 0:
         raise FleetError(
             f"the secret {source.name} has no value: its command ended with exit code {done.returncode}",
-            hint=f"try it by hand: {shlex.join(source.command)}",
+            hint=f"try it by hand: {_shown(source)}",
         )
     return done.stdout
 
@@ -155,11 +160,11 @@ def make_key(folder: Path) -> bytes:
         return key
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / KEY_FILE
-    fresh = folder / f".{KEY_FILE}.{randomness.token_hex(8)}"
+    fresh = folder / f".{KEY_FILE}.{os.urandom(8).hex()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(randomness.token_bytes(KEY_BYTES))
+            file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
         # A link never replaces a key that another process made meanwhile.
