@@ -13,10 +13,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.control.freeze import unless_frozen
 from reconciler.control.reading import now_ms
 from reconciler.control.watch.checks import HealthChecks
 from reconciler.control.watch.files import FileWatcher
 from reconciler.control.watch.hints import EngineHints
+from reconciler.control.watch.steady import SteadyReading
 from reconciler.control.watch.turn import Turns
 from reconciler.control.watch.wake import Bell
 from reconciler.control.watch.watched import watched
@@ -71,7 +73,8 @@ class Loop:
         self._clock = clock
         self._bell = Bell()
         self._stopping = threading.Event()
-        self.turns = Turns(session, teller, clock, random.random, detect_only=options.detect_only)
+        steady = SteadyReading(unless_frozen(clock))
+        self.turns = Turns(session, teller, clock, random.random, detect_only=options.detect_only, steady=steady)
         self._files = FileWatcher(self._bell, polling=options.polling, tell=lambda text: teller.tell("warning", text))
         self._hints = EngineHints(self._bell, lambda: session.runtime, session.project)
         self._checks = HealthChecks(self._bell, lambda: session.runtime, clock)

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reconciler.control.look import ReadFile
 from reconciler.control.reading import Reading, last_good, read_file
 from reconciler.errors import Problem, SpecInvalid
 from reconciler.events.envelope import NewEvent
@@ -64,13 +65,17 @@ class Rejected:
 class SteadyReading:
     """A way of reading the file that gives the last good revision where it has to.
 
+    Args:
+        read: how the file is read as long as it is right.
+
     Attributes:
         rejected: what was wrong with the file when it was last read; None when it was right.
         held: digest of the document that waits for a yes; empty for none.
         waiting: whether that is what the file says now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: ReadFile = read_file) -> None:
+        self._read = read
         self.rejected: Rejected | None = None
         self.held = ""
         self.waiting = False
@@ -83,7 +88,7 @@ class SteadyReading:
         """
         self.waiting = False
         try:
-            reading = read_file(session, rows, head)
+            reading = self._read(session, rows, head)
         except SpecInvalid as error:
             self.rejected = _rejected(error, session.file, rows, head)
             good = last_good(rows, head)

@@ -91,6 +91,10 @@ class Turns:
         seen = self._look(now)
         self._forget("engine", "failed")
         self._reject(seen)
+        if seen.frozen is not None:
+            self._once("frozen", "info", f"{seen.frozen}; what runs is looked after, an edited file waits")
+        else:
+            self._forget("frozen")
         requests = self._decisions(seen, now)
         if requests:
             seen = look(self.session, self._options(now), requests=requests, read=self.steady)
