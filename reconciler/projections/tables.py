@@ -36,6 +36,7 @@ class WritableRows:
         self._changed: dict[str, set[str]] = {}
         self._complete: set[str] = set()
         self._tables: set[str] = set()
+        self._statements: dict[str, tuple[str, str]] = {}
         self._count = 0
 
     def get(self, table: str, key: str) -> Row | None:
@@ -73,30 +74,36 @@ class WritableRows:
 
     def flush(self) -> None:
         """Write what has changed."""
+        run = self._connection.execute
         for table, keys in self._changed.items():
+            put, delete = self._statements.get(table) or self._prepare(table)
             known = self._known[table]
-            name = f"{self._prefix}{table}"
-            if not self._exists(table):
-                self._connection.execute(table_definition(name))
-                self._tables.add(table)
-            gone = [(key,) for key in keys if known[key] is None]
-            if gone:
-                self._connection.executemany(f"DELETE FROM {name} WHERE key = ?", gone)
-            kept = [(key, row) for key in keys if (row := known[key]) is not None]
-            if kept:
-                self._connection.executemany(
-                    f"INSERT OR REPLACE INTO {name} (key, row, last_event_sequence) VALUES (?, ?, ?)",
-                    [(key, _encode(row).decode(), row.get("last_event_sequence", 0)) for key, row in kept],
-                )
+            for key in keys:
+                row = known[key]
+                if row is None:
+                    run(delete, (key,))
+                else:
+                    run(put, (key, _encode(row).decode(), row.get("last_event_sequence", 0)))
         self._changed.clear()
         if self._count > _MOST_REMEMBERED:
             self._forget_rows()
+
+    def _prepare(self, table: str) -> tuple[str, str]:
+        """The statements that write to a table, which is made if there is none."""
+        name = f"{self._prefix}{table}"
+        if not self._exists(table):
+            self._connection.execute(table_definition(name))
+            self._tables.add(table)
+        put = f"INSERT OR REPLACE INTO {name} (key, row, last_event_sequence) VALUES (?, ?, ?)"
+        self._statements[table] = put, f"DELETE FROM {name} WHERE key = ?"
+        return self._statements[table]
 
     def forget(self) -> None:
         """Nothing that was remembered holds; what was not written is dropped."""
         self._forget_rows()
         self._changed.clear()
         self._tables.clear()
+        self._statements.clear()
 
     def _forget_rows(self) -> None:
         self._known.clear()
