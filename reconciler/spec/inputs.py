@@ -173,7 +173,7 @@ def unchanged(inputs: dict[str, Any], *, file: Path, project: Path, options: Loa
 
 def _head(file: Path, project: Path, options: LoadOptions) -> dict[str, Any]:
     """What is the same for every file: this software, and the command's own options."""
-    given = [sorted(options.variables.items()), [str(path) for path in options.var_files]]
+    given = [sorted(options.variables.items()), [os.path.abspath(path) for path in options.var_files]]
     return {
         "scheme": SCHEME,
         "software": __version__,

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from reconciler.errors import FleetError
 from reconciler.spec.desired import SecretSource
+from reconciler.spec.masked import masked_text
 from reconciler.spec.source import Unreadable, read_regular
+from reconciler.spec.wording import visible
 
 SCHEME = "hmac-v1"
 KEY_FILE = "secrets.key"
@@ -63,7 +65,7 @@ def described(source: SecretSource) -> str:
 def _shown(source: SecretSource) -> str:
     import shlex
 
-    return shlex.join(source.command)
+    return visible(masked_text(shlex.join(source.command)))
 
 
 def _from_environment(source: SecretSource, environ: Mapping[str, str]) -> bytes:

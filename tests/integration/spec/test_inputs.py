@@ -300,3 +300,11 @@ def test_one_project_is_one_however_people_come_to_it(project: Path, tmp_path: P
     assert there.desired == here.desired
     assert there.inputs == here.inputs
     assert unchanged(here.inputs, file=tmp_path / "link" / "fleet.yaml", project=tmp_path / "link", options=options())
+
+
+def test_a_relative_file_of_variables_is_another_one_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = loaded(project)
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere" / "vars.yaml").write_text("tag: '9'\n")
+    monkeypatch.chdir(project / "elsewhere")
+    assert not same(found, project)

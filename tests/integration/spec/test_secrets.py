@@ -82,6 +82,12 @@ def test_sources_in_words() -> None:
     assert described(SecretSource(name="a", command=("pass", "a b"))) == "the command pass 'a b'"
 
 
+def test_a_password_in_a_command_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(FleetError) as failed:
+        value(tmp_path, command=("/nowhere/vault", "--token=hunter2", "https://me:hunter2@host/x"))
+    assert "hunter2" not in f"{failed.value} {failed.value.hint}"
+
+
 def test_a_digest_needs_a_key_and_tells_nothing_without_it() -> None:
     assert keyed_digest(b"1234", b"") == ""
     one, other = keyed_digest(b"1234", b"k" * 32), keyed_digest(b"1234", b"l" * 32)
