@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from reconciler.cli.output import colour_wanted, print_json, print_json_line, wi
 if TYPE_CHECKING:
     from reconciler.apply.model import ApplyResult
     from reconciler.control.cycle import Confirmation, Look
+    from reconciler.control.saved import SavedPlan
     from reconciler.control.session import Session
     from reconciler.plan.model import PlanOptions
 
@@ -37,12 +39,18 @@ WaitLeaseOption = Annotated[
     str, typer.Option("--wait-lease", help="Wait this long for another writer to end.", metavar="TIME")
 ]
 
+PlanArgument = Annotated[
+    Path | None,
+    typer.Argument(help="A plan that `fleet plan --out` saved: exactly that one is carried out.", metavar="PLAN"),
+]
+
 EXIT_CODES = {"succeeded": 0, "failed": 1, "interrupted": 130, "timed_out": 124}
 
 
 @about_project
 def apply(
     project: Project,
+    plan_file: PlanArgument = None,
     check: Annotated[bool, typer.Option("--check", help="Show the plan and touch nothing, as `fleet plan`.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the whole plan before it is carried out.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm a plan that destroys containers.")] = False,
@@ -66,20 +74,30 @@ def apply(
     With nothing to do it changes nothing and says so. Ctrl-C once ends it in good order, twice at once; the next run
     goes on where it stopped.
 
+    With a saved plan exactly that one is carried out, without asking; it is refused if the file, the log or the world has
+    moved on since.
+
     \b
     Examples:
       fleet apply
       fleet apply --check
       fleet apply --target service/web --yes
       fleet apply --json --timeout 5m
+      fleet plan --out plan.fleet && fleet apply plan.fleet
     """
     from reconciler.control.session import open_session
     from reconciler.plan.model import PlanOptions
 
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
+    if plan_file is not None and options != PlanOptions():
+        raise typer.BadParameter("a saved plan is narrowed already", param_hint="PLAN")
     with open_session(project) as session:
+        saved = _saved(session, plan_file)
+        options = saved.options if saved is not None else options
         seen = _first_look(session, options, check=check)
         _warn(seen, as_json=as_json)
+        if saved is not None:
+            _must_hold(session, saved, seen)
         if check:
             return _show_only(seen, as_json=as_json)
         if seen.settled:
@@ -89,7 +107,8 @@ def apply(
             session,
             seen,
             options,
-            confirm=confirmation(session, yes=yes),
+            confirm=confirmation(session, yes=yes or saved is not None),
+            still=(lambda look: _must_hold(session, saved, look)) if saved is not None else lambda _: None,
             wait=wait,
             timeout_ms=duration(timeout, "--timeout"),
             parallel=parallel,
@@ -100,6 +119,29 @@ def apply(
         if result is None and not as_json:
             tell_suspended(seen)
     return finish(result, as_json=as_json)
+
+
+def _saved(session: Session, path: Path | None) -> SavedPlan | None:
+    if path is None:
+        return None
+    from reconciler.control.saved import read_saved
+
+    return read_saved(path, project=session.project)
+
+
+def _must_hold(session: Session, saved: SavedPlan, seen: Look) -> None:
+    """Refuse a saved plan that has gone stale, and say so in the log.
+
+    Raises:
+        PlanStale: says what moved.
+    """
+    from reconciler.control.saved import Moved, record_refusal
+
+    try:
+        saved.must_still_hold(seen)
+    except Moved as error:
+        record_refusal(session, saved, error, seen.desired.name)
+        raise
 
 
 def _first_look(session: Session, options: PlanOptions, *, check: bool) -> Look:
@@ -143,6 +185,7 @@ def run_cycle(
     parallel: int = 4,
     wait_lease_ms: int = 0,
     override_freeze: bool = False,
+    still: Callable[[Look], None] = lambda _: None,
     as_json: bool = False,
     purpose: str = "apply",
 ) -> ApplyResult | None:
@@ -178,6 +221,7 @@ def run_cycle(
             wait_lease_ms=wait_lease_ms,
             seen=seen,
             override_freeze=override_freeze,
+            still=still,
         )
     return converged.result
 

@@ -56,6 +56,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("drift", "drift", "What the world changed against the log."),
             Verb("suspend", "suspend", "Leave a resource, or the whole fleet, alone for a while."),
             Verb("resume", "resume", "End a suspension."),
+            Verb("unlock", "unlock", "End the lease of a writer that will not end it itself."),
             Verb("import", "import_", "Take over a container that runs already."),
             Verb("services", "services", "Start, stop, inspect and log services."),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,12 @@ def plan(
             metavar="WHEN",
         ),
     ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Save the plan, to be carried out by `fleet apply FILE` exactly so.", metavar="FILE"
+        ),
+    ] = None,
     as_json: JsonOption = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
     detailed_exitcode: Annotated[
@@ -44,7 +51,7 @@ def plan(
 
     It tells an edit of the file from what the world changed. Nothing is touched: no container, no image, no byte of the
     log; before the first apply no log is made. With --at it tells what the file of today would have changed in the fleet
-    as the log knew it then.
+    as the log knew it then. A plan saved with --out is refused later if the file, the log or the world has moved on.
 
     \b
     Examples:
@@ -53,15 +60,18 @@ def plan(
       fleet plan --markdown > comment.md
       fleet plan --json --detailed-exitcode
       fleet plan --at "2 hours ago"
+      fleet plan --out plan.fleet && fleet apply plan.fleet
     """
     if as_json and as_markdown:
         raise typer.BadParameter("choose one of --json and --markdown", param_hint="--markdown")
+    if at and out is not None:
+        raise typer.BadParameter("a plan against the past cannot be carried out", param_hint="--out")
     from reconciler.control.session import open_session
     from reconciler.plan.model import PlanOptions
 
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
     with open_session(project) as session:
-        found, warnings = _plan(session, options, at)
+        found, warnings = _plan(session, options, at, out)
     from reconciler.plan.render import document, markdown, text
 
     if as_json:
@@ -75,7 +85,7 @@ def plan(
     return CHANGES_EXIT_CODE if detailed_exitcode and not found.empty else 0
 
 
-def _plan(session: Session, options: PlanOptions, at: str) -> tuple[Plan, tuple[Problem, ...]]:
+def _plan(session: Session, options: PlanOptions, at: str, out: Path | None) -> tuple[Plan, tuple[Problem, ...]]:
     """The plan against the present, or against the past, and what the file is warned of."""
     from reconciler.control.look import look
     from reconciler.control.past import plan_at
@@ -85,4 +95,8 @@ def _plan(session: Session, options: PlanOptions, at: str) -> tuple[Plan, tuple[
     if at:
         return plan_at(session, parse_moment(at, now_ms=now_ms()), options), ()
     seen = look(session, options)
+    if out is not None:
+        from reconciler.control.saved import save
+
+        save(seen, options, out, actor=session.cause.actor)
     return seen.plan, seen.reading.warnings

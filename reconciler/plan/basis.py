@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.plan.model import Basis
 from reconciler.projections.projected import Projected, ProjectedContainer
-from reconciler.spec.desired import Desired
+from reconciler.spec.desired import Desired, to_document
 from reconciler.spec.roles import digest_of
 
 
@@ -17,6 +17,28 @@ def basis_of(desired: Desired, projected: Projected) -> Basis:
     does not go stale by itself.
     """
     return Basis(digest_of(desired), digest_of(_relevant(projected)), projected.sequence)
+
+
+def parts_of_desired(desired: Desired) -> dict[str, str]:
+    """The digest of each thing that the file declares, so that it can be told which of them moved."""
+    document = to_document(desired)
+    services = document.pop("services", {})
+    return {
+        **{f"service/{name}": digest_of(spec) for name, spec in services.items()},
+        **{section: digest_of(value) for section, value in document.items()},
+    }
+
+
+def parts_of_projected(projected: Projected) -> dict[str, str]:
+    """The digest of each thing in the log that a plan depends on."""
+    services = {
+        f"service/{name}": [one.digest, one.wanted, one.reverted, one.document]
+        for name, one in projected.services.items()
+    }
+    containers = {f"container {one.name}": _container(one) for one in projected.all_containers()}
+    named = ("networks", "volumes", "images", "suspensions", "drift ignores", "back-offs", "handlers")
+    shared = dict(zip(named, _relevant(projected)[2:], strict=True))
+    return {name: digest_of(value) for name, value in {**services, **containers, **shared}.items()}
 
 
 def _relevant(projected: Projected) -> list[Any]:
