@@ -17,7 +17,7 @@ from reconciler.events.envelope import Cause, NewEvent
 from reconciler.events.moment import Moment
 from reconciler.events.store.archive import archive_folder, listed_segments
 from reconciler.events.store.connection import Pragmas, connect
-from reconciler.events.store.files import folder_lock, make_private_folder
+from reconciler.events.store.files import beside, folder_lock, make_private_folder
 from reconciler.ops.moving import STREAM, Moved, clear_away, move, next_stretch
 from reconciler.projections.store import Store
 from reconciler.spec.desired import Compaction
@@ -40,7 +40,7 @@ class Compacted:
     Attributes:
         segments: the files that were written.
         events: how many left the table.
-        size_before, size_after: bytes of the database's file.
+        size_before, size_after: bytes of the database, its write-ahead log included.
         archive_size: bytes of all segments now.
         shrunk: False where another process kept the file from getting smaller; the next compaction tries again.
     """
@@ -171,4 +171,5 @@ def _shrink(path: Path) -> bool:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    """The file, with what is still in its write-ahead log."""
+    return sum(one.stat().st_size for one in (path, beside(path, "-wal")) if one.exists())

@@ -34,6 +34,7 @@ STREAM = "log"
 SEGMENT_EVENTS = 100_000
 
 _PARTIAL = ".partial"
+_PROGRESS_EVERY = 1_000
 _STALE_AFTER_S = 3_600
 # Below this a segment is written anew together with what follows it, so that they do not become many small ones.
 _SMALL_SEGMENT = 25_000
@@ -101,14 +102,16 @@ class Moved:
 
 
 def next_stretch(connection: sqlite3.Connection, until: int) -> Stretch | None:
-    """The next events to move, at most a segment full; None when everything up to `until` has been."""
+    """The next events to move, about a segment full at most; None when everything up to `until` has been."""
     listed = listed_segments(connection)
     archived = listed[-1].to_sequence if listed else 0
     if until <= archived:
         return None
     newest = listed[-1] if listed else None
     small = newest is not None and newest.to_sequence - newest.from_sequence + 1 < _SMALL_SEGMENT
-    return Stretch(newest if small else None, archived, min(until, archived + SEGMENT_EVENTS))
+    # What would be left over for a small segment goes along.
+    last = until if until - archived < SEGMENT_EVENTS + _SMALL_SEGMENT else archived + SEGMENT_EVENTS
+    return Stretch(newest if small else None, archived, last)
 
 
 def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: Progress) -> Moved:
@@ -178,7 +181,7 @@ def _records(connection: sqlite3.Connection, folder: Path, stretch: Stretch, pro
             yield from segment.records()
     for record, stream, _ in live_records(connection, stretch.after, stretch.last + 1):
         stretch.note(record, stream)
-        if record.sequence_number % 1_000 == 0:
+        if record.sequence_number % _PROGRESS_EVERY == 0:
             progress(record.sequence_number)
         yield record
 

@@ -79,16 +79,13 @@ def restore(
     with _cleared_away(staged.parent), on_disk("the backup was not restored", database.parent):
         report = _sound(staged, backup)
         _same_log(database, staged, agreed=other_log)
+        # Recorded before it takes its place: afterwards there might be no room to.
+        last_hash = _record(staged, backup, report, cause)
         tell("putting it in place")
         with folder_lock(database.parent), _nobody_else(database) as old:
-            replaced = _set_aside(database, now_ms) if database.exists() else None
-            _put_in_place(staged, database, token=old.token)
+            replaced = _exchange(staged, database, now_ms, token=old.token)
         tell("checking it in its place")
-        _check_again(database, replaced, report)
-    with open_store(database) as store:
-        store.append(
-            [NewEvent("backup_restored", "system", STREAM, {"path": str(backup), "sequence": report.head})], cause
-        )
+        _check_again(database, replaced, last_hash)
     return Restored(backup, report.head, replaced, old.head)
 
 
@@ -102,9 +99,22 @@ def _stage(database: Path, backup: Path) -> Path:
         copy_log(backup, staged)
         with open_store(staged):
             pass
-        with translated(staged), closing(sqlite3.connect(staged, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")
+        _make_one_file(staged)
     return staged
+
+
+def _record(staged: Path, backup: Path, report: Report, cause: Cause) -> bytes:
+    """Record in the copy that it was restored; the hash that it ends with."""
+    data = {"path": str(backup), "sequence": report.head}
+    with open_store(staged) as store:
+        (event,) = store.append([NewEvent("backup_restored", "system", STREAM, data)], cause)
+    _make_one_file(staged)
+    return event.hash
+
+
+def _make_one_file(staged: Path) -> None:
+    with translated(staged), closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 @contextmanager
@@ -193,6 +203,21 @@ def _take(connection: sqlite3.Connection, database: Path, old: _Old) -> None:
         # What is damaged cannot be held, and nobody else can use it either.
 
 
+def _exchange(staged: Path, database: Path, now_ms: int, *, token: int) -> Path | None:
+    """Put the copy in the place of the log, or leave everything as it was; where the log is now that was there."""
+    replaced = _set_aside(database, now_ms) if database.exists() else None
+    try:
+        _put_in_place(staged, database, token=token)
+    except BaseException:
+        if replaced is not None and replaced.samefile(database):
+            for suffix in _LEFTOVERS:
+                with suppress(FileNotFoundError):
+                    os.replace(beside(replaced, suffix), beside(database, suffix))
+            shutil.rmtree(replaced.parent)
+        raise
+    return replaced
+
+
 def _set_aside(database: Path, now_ms: int) -> Path:
     """Keep what is there under another name as well; where."""
     moment = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -233,9 +258,9 @@ def _put_in_place(staged: Path, database: Path, *, token: int) -> None:
     move_into_place(staged, database)
 
 
-def _check_again(database: Path, replaced: Path | None, expected: Report) -> None:
+def _check_again(database: Path, replaced: Path | None, last_hash: bytes) -> None:
     report = verify(database)
-    if report.sound and report.hash == expected.hash:
+    if report.sound and report.hash == last_hash:
         return
     if replaced is not None:
         back = beside(database, ".back")

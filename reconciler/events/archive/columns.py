@@ -1,17 +1,23 @@
 """Columns: how a block of events is laid out before it is compressed.
 
 Fields of the same kind stand together, because a column of nearly equal values compresses far better than rows do.
-Integers take the narrowest width that holds the whole column; everything is little-endian.
+Integers take the narrowest width that holds the whole column; everything is little-endian. Reading takes nothing apart
+that nobody asks for: a reader is mostly after one event of a block.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Literal
 
-_WIDTHS = (("b", 7), ("h", 15), ("i", 31), ("q", 63))
+_Code = Literal["b", "h", "i", "q"]
+
+_WIDTHS: tuple[tuple[_Code, int], ...] = (("b", 7), ("h", 15), ("i", 31), ("q", 63))
+_BY_BYTE: dict[int, tuple[_Code, int]] = {ord(code): (code, (bits + 1) // 8) for code, bits in _WIDTHS}
 _SWAP = sys.byteorder == "big"
 
 
@@ -32,14 +38,15 @@ class ColumnWriter:
         self._buffer += column.tobytes()
 
     def blobs(self, values: Sequence[bytes]) -> None:
-        """A column of byte strings: their lengths, then all of them."""
-        self.integers([len(value) for value in values])
-        self._buffer += b"".join(values)
-
-    def table(self, values: Sequence[bytes]) -> None:
-        """A list of byte strings whose length the reader does not know."""
+        """Byte strings, as many as the reader finds out here: how many, their lengths, all of them."""
         self.integers([len(values)])
-        self.blobs(values)
+        self.integers([len(value) for value in values])
+        self.raw(b"".join(values))
+
+    def fixed(self, values: Sequence[bytes]) -> None:
+        """Byte strings of one length that the reader knows: how many, all of them."""
+        self.integers([len(values)])
+        self.raw(b"".join(values))
 
     def raw(self, value: bytes) -> None:
         """Bytes whose number is known to the reader."""
@@ -50,41 +57,100 @@ class ColumnWriter:
         return bytes(self._buffer)
 
 
+class Blobs:
+    """Byte strings of any length, cut out when they are asked for."""
+
+    def __init__(self, joined: bytes, lengths: memoryview) -> None:
+        self._joined = joined
+        self._ends = list(accumulate(lengths, initial=0))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, place: int) -> bytes:
+        if place < 0:
+            raise IndexError("there is nothing before the first")
+        return self._joined[self._ends[place] : self._ends[place + 1]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self[place] for place in range(len(self)))
+
+    def find(self, value: bytes) -> int:
+        """The place of this value; -1 when it is not there."""
+        at = self._joined.find(value)
+        while value and at >= 0:
+            place = bisect_right(self._ends, at) - 1
+            if self._ends[place] == at and self._ends[place + 1] == at + len(value):
+                return place
+            at = self._joined.find(value, at + 1)
+        return -1 if value else next((place for place, one in enumerate(self) if not one), -1)
+
+
+class Fixed:
+    """Byte strings of one length, cut out when they are asked for."""
+
+    def __init__(self, joined: bytes, size: int) -> None:
+        self._joined = joined
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._joined) // self._size
+
+    def __getitem__(self, place: int) -> bytes:
+        if not 0 <= place < len(self):
+            raise IndexError(f"there is no entry {place}")
+        return self._joined[place * self._size : (place + 1) * self._size]
+
+    def find(self, value: bytes) -> int:
+        """The place of this value; -1 when it is not there."""
+        at = self._joined.find(value)
+        while at >= 0:
+            place, odd = divmod(at, self._size)
+            if not odd:
+                return place
+            at = self._joined.find(value, at + 1)
+        return -1
+
+
 class ColumnReader:
     """Takes columns off a buffer in the order in which they were put."""
 
     def __init__(self, buffer: bytes) -> None:
         self._buffer = buffer
+        self._view = memoryview(buffer)
         self._at = 0
 
-    def integers(self, count: int) -> array[int]:
+    def integers(self, count: int) -> memoryview:
         """A column of `count` integers."""
-        code = chr(self._buffer[self._at])
-        column = array(code)
-        start = self._at + 1
-        self._at = start + count * column.itemsize
-        column.frombytes(self._buffer[start : self._at])
-        if _SWAP:
-            column.byteswap()
-        return column
+        code, size = _BY_BYTE[self._buffer[self._at]]
+        column = self._view[self._at + 1 : self._at + 1 + count * size]
+        self._at += 1 + count * size
+        if len(column) != count * size:
+            raise ValueError("a column is cut short")
+        return _swapped(column, code) if _SWAP else column.cast(code)
 
-    def blobs(self, count: int) -> list[bytes]:
-        """A column of `count` byte strings."""
-        lengths = self.integers(count)
-        buffer = self._buffer
-        ends = list(accumulate(lengths, initial=self._at))
-        self._at = ends[-1]
-        return [buffer[start:end] for start, end in pairwise(ends)]
+    def blobs(self) -> Blobs:
+        """Byte strings of whatever number and length."""
+        lengths = self.integers(self.integers(1)[0])
+        return Blobs(self.raw(sum(lengths)), lengths)
 
-    def table(self) -> list[bytes]:
-        """A list of byte strings of whatever length."""
-        return self.blobs(self.integers(1)[0])
+    def fixed(self, size: int) -> Fixed:
+        """Byte strings of this length, of whatever number."""
+        return Fixed(self.raw(self.integers(1)[0] * size), size)
 
     def raw(self, size: int) -> bytes:
         """The next `size` bytes."""
-        start = self._at
+        value = self._buffer[self._at : self._at + size]
         self._at += size
-        return self._buffer[start : self._at]
+        if size < 0 or len(value) != size:
+            raise ValueError("a column is cut short")
+        return value
+
+
+def _swapped(column: memoryview, code: _Code) -> memoryview:
+    numbers = array(code, column.tobytes())
+    numbers.byteswap()
+    return memoryview(numbers)
 
 
 def varint(value: int) -> bytes:

@@ -264,13 +264,9 @@ def test_a_footer_that_does_not_fit(tmp_path: Path, change: dict[bytes, bytes], 
 
 def test_blocks_that_were_exchanged(tmp_path: Path) -> None:
     """Records that are right in themselves but do not follow from one another."""
-    other = some_log(BLOCK_EVENTS, streams=30, seed=9)
-    records = [*LOG[:BLOCK_EVENTS], *chained([one._replace(sequence_number=one.sequence_number + 64) for one in other])]
+    size = BLOCK_EVENTS
+    other = some_log(size, streams=30, seed=9)
+    records = [*LOG[:size], *chained([one._replace(sequence_number=one.sequence_number + size) for one in other])]
     write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
-    data = (tmp_path / "one.segment").read_bytes()
-    assert data
-    good = tmp_path / "good.segment"
-    write_segment(good, LOG[:64] + LOG[64:128], START, now_ms=NOON)
-    assert read_all(good) == LOG[:128]
-    with pytest.raises(SegmentDamaged, match="one of the events 65 to 72"):
+    with pytest.raises(SegmentDamaged, match=f"one of the events {size + 1} to {size + 8}"):
         read_all(tmp_path / "one.segment")

@@ -170,13 +170,22 @@ def test_large_ones_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moving, "SEGMENT_EVENTS", 12)
     told: list[tuple[int, int]] = []
     done = compact(store, ADA, until=30, trigger="manual", progress=lambda number, of: told.append((number, of)))
-    assert [(one.first, one.last) for one in done.segments] == [(1, 12), (13, 24), (25, 30)]
-    assert listed(store) == [(1, 12), (13, 24), (25, 30)]
+    assert [(one.first, one.last) for one in done.segments] == [(1, 12), (13, 30)]
+    assert told == []
     move_until(store, 35)
-    assert listed(store) == [(1, 12), (13, 24), (25, 35)]
+    assert listed(store) == [(1, 12), (13, 30), (31, 35)]
+    move_until(store, 38)
+    assert listed(store) == [(1, 12), (13, 30), (31, 38)]
     assert verify(store.path).sound
     files = {path.name for path in archive_folder(store.path).iterdir()}
     assert len(files) == 4, "the one that was written anew may still be read by somebody"
+
+
+def test_progress_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "_PROGRESS_EVERY", 10)
+    told: list[tuple[int, int]] = []
+    compact(store, ADA, until=30, trigger="manual", progress=lambda number, of: told.append((number, of)))
+    assert told == [(10, 30), (20, 30), (30, 30)]
 
 
 def test_files_are_private(store: Store) -> None:

@@ -137,7 +137,12 @@ def test_any_column_of_any_event_that_was_edited(written: Path, tmp_path: Path, 
                     f"SELECT id FROM {WORDS[column]} w WHERE id != ?1 AND NOT EXISTS (SELECT 1 FROM events e, events o"
                     " WHERE e.sequence_number = ?2 AND o.stream = w.id AND o.version = e.version) ORDER BY id LIMIT 1"
                 )
-                (new,) = connection.execute(query, (value, number)).fetchone()
+                if column == "cause":
+                    # Two numbers may mean the same, and putting one for the other changes nothing.
+                    query = (
+                        "SELECT id FROM causes WHERE correlation_id != (SELECT correlation_id FROM causes WHERE id = ?)"
+                    )
+                (new,) = connection.execute(query, (value, number)[: query.count("?")]).fetchone()
             connection.execute(f"UPDATE events SET {column} = ? WHERE sequence_number = ?", (new, number))
         assert first_bad(verify(folder / written.name)) == number
 
