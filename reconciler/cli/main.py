@@ -88,6 +88,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         "The machine",
         (
             Verb("doctor", "doctor", "Check Podman, the database and this machine."),
+            Verb("install-service", "install_service", "Write a systemd unit that runs `fleet watch`."),
             Verb("bundle", "bundle", "One redacted archive for a bug report."),
         ),
     ),

@@ -18,7 +18,15 @@ from reconciler.control.look import Look, look
 from reconciler.control.watch import backoff, flapping
 from reconciler.control.watch.retry import Retry
 from reconciler.control.watch.steady import SteadyReading
-from reconciler.errors import ConfirmationMissing, FleetError, LeaseHeld, LogUnusable, RuntimeUnreachable, SpecInvalid
+from reconciler.errors import (
+    ConfirmationMissing,
+    FleetError,
+    FleetFrozen,
+    LeaseHeld,
+    LogUnusable,
+    RuntimeUnreachable,
+    SpecInvalid,
+)
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
 from reconciler.projections.store import EventQuery
@@ -190,6 +198,10 @@ class Turns:
                 seen=seen,
                 read=self.steady,
             )
+        except FleetFrozen as error:
+            # The window began between two looks; the next one reads the last good revision.
+            self._once("frozen", "info", str(error))
+            return
         except ConfirmationMissing as error:
             self._hold(seen, error, requests, options)
             return
