@@ -12,7 +12,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -77,9 +77,9 @@ def back_up(
     Raises:
         LogUnusable: the disk is full or failed, or the log is damaged; no backup was made, and no older one deleted.
     """
-    with on_disk("no backup was made", folder), _undisturbed(store.path):
-        make_private_folder(folder)
-        partial = folder / f"{_prefix(store.path)}{os.getpid()}{_PARTIAL}"
+    with on_disk("no backup was made", folder), _alone(store.path, folder):
+        partial = folder / f"{_prefix(store.path)}new{_PARTIAL}"
+        # One may be left of somebody who was killed here.
         remove_log(partial)
         try:
             segments = copy_log(store.path, partial, shared=_segments_in(store.path, folder), progress=progress)
@@ -214,11 +214,11 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _undisturbed(database: Path) -> Iterator[None]:
-    """Keep compaction from moving events while segments are copied."""
-    folder = archive_folder(database)
-    if not folder.is_dir():
-        yield
-        return
-    with folder_lock(folder):
+def _alone(database: Path, folder: Path) -> Iterator[None]:
+    """Keep other backups out of the folder, and compaction from moving events while segments are copied."""
+    make_private_folder(folder)
+    with ExitStack() as locks:
+        locks.enter_context(folder_lock(folder))
+        if archive_folder(database).is_dir():
+            locks.enter_context(folder_lock(archive_folder(database)))
         yield

@@ -365,3 +365,73 @@ def test_what_is_not_right_in_its_place_goes_back(database: Path, monkeypatch: p
         put_back(database, the_backup(database))
     assert events_of(database) == before
     assert verify(database).sound
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_cannot_be_put_in_place_leaves_all_as_it_was(
+    database: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    before = events_of(database)
+    (database.parent / "squawk.db-journal").write_bytes(b"")
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("reconciler.ops.restore.copy_segment", fail)
+    with pytest.raises((LogUnusable, KeyboardInterrupt)):
+        put_back(database, the_backup(database))
+    assert events_of(database) == before
+    assert list((database.parent / "replaced").iterdir()) == []
+    assert not (database.parent / "squawk.db.restoring").exists()
+    monkeypatch.undo()
+    put_back(database, the_backup(database))
+
+
+_VICTIM = """
+import os, signal, sys
+from pathlib import Path
+from reconciler.events.envelope import Cause
+from reconciler.ops import restore as module
+
+name, _, when = sys.argv[3].partition(" ")
+function = getattr(module, name)
+
+def dying(*arguments, **options):
+    if when == "after":
+        function(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(module, name, dying)
+module.restore(Path(sys.argv[1]), Path(sys.argv[2]), Cause("ada", "cli"), now_ms=1_795_521_600_000)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "step", ["copy_log", "_record", "_set_aside", "copy_segment", "move_into_place", "_put_in_place", "_check_again"]
+)
+def test_whoever_is_killed_while_restoring_leaves_one_log_or_the_other(database: Path, step: str, when: str) -> None:
+    backup, before = the_backup(database), events_of(database)
+    script = [sys.executable, "-c", _VICTIM, str(database), str(backup), f"{step} {when}"]
+    assert subprocess.run(script, check=False).returncode == -9
+    assert verify(database).sound
+    assert events_of(database)[: len(before)] == before or len(events_of(database)) == len(events_of(backup)) + 1
+    put_back(database, backup)
+    assert verify(database).sound
+
+
+def test_a_backup_that_was_killed_leaves_no_backup(store: Store) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from reconciler.events.envelope import Cause\n"
+        "from reconciler.ops import backup; from reconciler.projections.store import open_store\n"
+        "backup.verify = lambda path: os.kill(os.getpid(), 9)\n"
+        "with open_store(Path(sys.argv[1])) as store:\n"
+        "    backup.back_up(store, Path(sys.argv[2]), Cause('ada', 'cli'), now_ms=1_795_521_600_000)"
+    )
+    folder = default_folder(store.path)
+    words = [sys.executable, "-c", script, str(store.path), str(folder)]
+    assert subprocess.run(words, check=False).returncode == -9
+    assert backups_of(store.path, folder) == []
+    assert list(folder.iterdir()) != []
+    backup_of(store)
+    assert len(list(folder.iterdir())) == 2
