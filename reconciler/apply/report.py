@@ -43,3 +43,22 @@ class Silent:
 
     def on_gate(self, service: str, gate: str, state: GateState, detail: str = "", seconds: float = 0.0) -> None:
         pass
+
+
+class Both:
+    """Tells two reporters."""
+
+    def __init__(self, first: Reporter, second: Reporter) -> None:
+        self._all = (first, second)
+
+    def on_problems(self, problems: Sequence[str]) -> None:
+        for one in self._all:
+            one.on_problems(problems)
+
+    def on_action(self, action: AnyAction, state: ActionState, detail: str = "", seconds: float = 0.0) -> None:
+        for one in self._all:
+            one.on_action(action, state, detail, seconds)
+
+    def on_gate(self, service: str, gate: str, state: GateState, detail: str = "", seconds: float = 0.0) -> None:
+        for one in self._all:
+            one.on_gate(service, gate, state, detail, seconds)

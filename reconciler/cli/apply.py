@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli.ci import CiOption, CodeQualityOption, JUnitOption, Leave, SummaryOption, left_behind
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import colour_wanted, print_json, print_json_line, width
 
 if TYPE_CHECKING:
     from reconciler.apply.model import ApplyResult
+    from reconciler.apply.report import Reporter
     from reconciler.control.cycle import Confirmation, Look
     from reconciler.control.saved import SavedPlan
     from reconciler.control.session import Session
@@ -67,6 +69,10 @@ def apply(
     override_freeze: Annotated[
         bool, typer.Option("--override-freeze", help="Take up the edited file although a freeze window holds.")
     ] = False,
+    ci: CiOption = False,
+    summary: SummaryOption = None,
+    junit: JUnitOption = None,
+    code_quality: CodeQualityOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Make the fleet what the file says: create, change, replace, start, stop and remove, and remember why.
@@ -75,7 +81,7 @@ def apply(
     goes on where it stopped.
 
     With a saved plan exactly that one is carried out, without asking; it is refused if the file, the log or the world has
-    moved on since.
+    moved on since. On a build server, --ci asks nothing: what destroys more than `reconcile.max_destroy` needs --yes.
 
     \b
     Examples:
@@ -84,6 +90,7 @@ def apply(
       fleet apply --target service/web --yes
       fleet apply --json --timeout 5m
       fleet plan --out plan.fleet && fleet apply plan.fleet
+      fleet apply --ci --junit waits.xml --timeout 10m
     """
     from reconciler.control.session import open_session
     from reconciler.plan.model import PlanOptions
@@ -91,10 +98,13 @@ def apply(
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
     if plan_file is not None and options != PlanOptions():
         raise typer.BadParameter("a saved plan is narrowed already", param_hint="PLAN")
-    with open_session(project) as session:
+    leave = Leave(ci, summary, junit, code_quality, as_json)
+    with open_session(project, ci=ci) as session, left_behind(session, leave) as outcome:
         saved = _saved(session, plan_file)
         options = saved.options if saved is not None else options
         seen = _first_look(session, options, check=check)
+        if outcome is not None:
+            outcome.saw(seen.desired, seen.plan, seen.reading)
         _warn(seen, as_json=as_json)
         if saved is not None:
             _must_hold(session, saved, seen)
@@ -107,15 +117,18 @@ def apply(
             session,
             seen,
             options,
-            confirm=confirmation(session, yes=yes or saved is not None),
+            confirm=confirmation(session, yes=yes or saved is not None, ask=not ci),
             still=(lambda look: _must_hold(session, saved, look)) if saved is not None else lambda _: None,
             wait=wait,
             timeout_ms=duration(timeout, "--timeout"),
             parallel=parallel,
             wait_lease_ms=duration(wait_lease, "--wait-lease"),
             override_freeze=override_freeze,
+            also=outcome,
             as_json=as_json,
         )
+        if outcome is not None:
+            outcome.result = result
         if result is None and not as_json:
             tell_suspended(seen)
     return finish(result, as_json=as_json)
@@ -186,6 +199,7 @@ def run_cycle(
     wait_lease_ms: int = 0,
     override_freeze: bool = False,
     still: Callable[[Look], None] = lambda _: None,
+    also: Reporter | None = None,
     as_json: bool = False,
     purpose: str = "apply",
 ) -> ApplyResult | None:
@@ -193,8 +207,10 @@ def run_cycle(
 
     Args:
         seen: the look that was shown; what a person asked for in it is asked for again.
+        also: who else is told what happens.
     """
     from reconciler.apply.model import ApplyOptions
+    from reconciler.apply.report import Both
     from reconciler.cli.interruption import interruptible
     from reconciler.cli.progress import progress_for
     from reconciler.control.cycle import converge
@@ -214,7 +230,7 @@ def run_cycle(
             session,
             options=options,
             how=how,
-            reporter=progress,
+            reporter=progress if also is None else Both(progress, also),
             confirm=confirm,
             requests=seen.requests,
             purpose=purpose,
@@ -226,14 +242,14 @@ def run_cycle(
     return converged.result
 
 
-def confirmation(session: Session, *, yes: bool) -> Callable[[Look], Confirmation]:
+def confirmation(session: Session, *, yes: bool, ask: bool = True) -> Callable[[Look], Confirmation]:
     """How a destructive plan gets its yes: by flag, by asking whoever sits there, or within the file's own limit."""
     from reconciler.control.cycle import Confirmation, within_policy
 
     def confirm(look: Look) -> Confirmation:
         if yes:
             return Confirmation(session.cause.actor, "flag")
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        if ask and sys.stdin.isatty() and sys.stdout.isatty():
             _ask(look)
             return Confirmation(session.cause.actor, "prompt")
         return within_policy(look)

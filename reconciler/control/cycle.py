@@ -186,8 +186,9 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
             "inputs": reading.inputs,
             "files": list(reading.files),
         }
-        if session.cause.commit:
-            data["commit"] = session.cause.commit
+        origin = session.origin()
+        known = {"commit": session.cause.commit, "author": origin.author, "branch": origin.branch}
+        data |= {name: value for name, value in known.items() if value}
         revision = NewEvent("revision_accepted", "fleet", fleet, data)
         events.append(revision)
         accepted = revision.event_id

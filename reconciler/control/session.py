@@ -15,6 +15,7 @@ from reconciler.spec.location import database_path
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from reconciler.control.provenance import Origin
     from reconciler.projections.store import Store
     from reconciler.runtime.model import ContainerRuntime
     from reconciler.spec.desired import DatabaseSettings
@@ -57,8 +58,10 @@ class Session:
         source: Source = "cli",
         runtime: ContainerRuntime | None = None,
         environ: Mapping[str, str] | None = None,
+        ci: bool = False,
     ) -> None:
         self._values = project
+        self._ci = ci
         self._source = source
         self._runtime = runtime
         self._store: Store | None = None
@@ -85,9 +88,21 @@ class Session:
     @cached_property
     def cause(self) -> Cause:
         """In whose name this session records. Asks git, so only those who record should ask for it."""
-        from reconciler.control.provenance import cause_of
+        from reconciler.control.ci.server import build_server
+        from reconciler.control.provenance import cause_in_ci, cause_of
 
+        if self._ci:
+            server = build_server(self.environ)
+            return cause_in_ci(self.file, server, source=self._source, environ=self.environ)
         return cause_of(self.file, source=self._source, environ=self.environ)
+
+    def origin(self) -> Origin:
+        """Author and branch of the commit that the cause names."""
+        from reconciler.control.ci.server import build_server
+        from reconciler.control.provenance import origin_of
+
+        branch = build_server(self.environ).branch if self._ci else ""
+        return origin_of(self.file, self.cause.commit, branch=branch)
 
     def renew_cause(self) -> None:
         """Ask for the commit again when it is next needed: who runs for long sees more than one."""
@@ -161,11 +176,13 @@ def open_session(
     source: Source = "cli",
     runtime: ContainerRuntime | None = None,
     environ: Mapping[str, str] | None = None,
+    ci: bool = False,
 ) -> Session:
     """A session about a project. Touches nothing by itself.
 
     Args:
         runtime: instead of the Podman that the environment names.
         environ: instead of this process's own environment.
+        ci: a build server runs this, and says who and which branch.
     """
-    return Session(project, source=source, runtime=runtime, environ=environ)
+    return Session(project, source=source, runtime=runtime, environ=environ, ci=ci)
