@@ -16,7 +16,7 @@ from reconciler.control.watch.watched import Mark, Watched
 POLL_SECONDS = 1.0
 _QUICK_POLL_SECONDS = 0.1
 # How the operating system's notices are gathered: the loop has a debounce of its own.
-_GATHER_MS = 50
+_GATHER_MS = 20
 _STOP_MS = 2_000
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.control.freeze import unless_frozen
+from reconciler.control.notify.notifier import Notifier
 from reconciler.control.reading import now_ms
 from reconciler.control.watch.checks import HealthChecks
 from reconciler.control.watch.files import FileWatcher
@@ -78,6 +79,7 @@ class Loop:
         self._files = FileWatcher(self._bell, polling=options.polling, tell=lambda text: teller.tell("warning", text))
         self._hints = EngineHints(self._bell, lambda: session.runtime, session.project)
         self._checks = HealthChecks(self._bell, lambda: session.runtime, clock)
+        self._notifier = Notifier(session, lambda: self.turns.seen.desired if self.turns.seen is not None else None)
         self.turning = False
         self.turned_at = time.monotonic()
 
@@ -94,6 +96,7 @@ class Loop:
             self._watch_files()
             self._hints.start()
             self._checks.start()
+            self._notifier.start()
             self._turn()
             ready()
             while not self._stopping.is_set():
@@ -101,6 +104,7 @@ class Loop:
                 if not self._stopping.is_set():
                     self._turn()
         finally:
+            self._notifier.stop()
             self._hints.stop()
             self._checks.stop()
             self._files.stop()

@@ -15,6 +15,7 @@ from reconciler.control.reading import Reading, last_good, read_file
 from reconciler.errors import Problem, SpecInvalid
 from reconciler.events.envelope import NewEvent
 from reconciler.projections.fleet import revision_key
+from reconciler.spec.inputs import unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,7 @@ class SteadyReading:
         self.rejected: Rejected | None = None
         self.held = ""
         self.waiting = False
+        self._news: tuple[RevisionHead, Reading] | None = None
 
     def __call__(self, session: Session, rows: Rows | None, head: RevisionHead) -> Reading:
         """Read.
@@ -88,7 +90,7 @@ class SteadyReading:
         """
         self.waiting = False
         try:
-            reading = self._read(session, rows, head)
+            reading = self._fresh(session, rows, head)
         except SpecInvalid as error:
             self.rejected = _rejected(error, session.file, rows, head)
             good = last_good(rows, head)
@@ -101,6 +103,20 @@ class SteadyReading:
             return reading
         self.waiting = True
         return last_good(rows, head) or reading
+
+    def _fresh(self, session: Session, rows: Rows | None, head: RevisionHead) -> Reading:
+        """Read the file; one that is news is looked at several times before it is in the log, and parsed once."""
+        if self._news is not None:
+            known, reading = self._news
+            options = session.load_options()
+            same = known == head and unchanged(
+                reading.inputs, file=session.file, project=session.directory, options=options
+            )
+            if same:
+                return reading
+        reading = self._read(session, rows, head)
+        self._news = (head, reading) if reading.changed else None
+        return reading
 
 
 def _rejected(error: SpecInvalid, file: Path, rows: Rows | None, head: RevisionHead) -> Rejected:
