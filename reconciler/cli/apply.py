@@ -239,7 +239,16 @@ def run_cycle(
             override_freeze=override_freeze,
             still=still,
         )
+    if not interrupt.is_set():
+        _tell_sinks(session, converged.look)
     return converged.result
+
+
+def _tell_sinks(session: Session, done: Look) -> None:
+    from reconciler.control.notify.notifier import tell_now
+
+    if not tell_now(session, done.desired):
+        print("fleet: not every notification was taken; the next command or `fleet watch` tries again", file=sys.stderr)
 
 
 def confirmation(session: Session, *, yes: bool, ask: bool = True) -> Callable[[Look], Confirmation]:
