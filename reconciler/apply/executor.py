@@ -360,7 +360,8 @@ class _Walk:
         unready = {failure.resource for failure in self._failures}
         plain = []
         for service in self._touched:
-            key = GateKey(service, own_gate(self._means.service(service)))
+            specs = [self._means.made_from(service, one) for one in self._means.replicas(service).values()]
+            key = GateKey(service, own_gate(specs[0] if specs else self._means.service(service)))
             if key.gate == "started":
                 plain.append(service)
             elif key not in self._opened and f"service/{service}" not in unready:

@@ -15,6 +15,7 @@ from reconciler.projections.projected import Projected, ProjectedContainer
 from reconciler.runtime.model import LABEL_FLEET, LABEL_INTENT, LABEL_PROJECT, LABEL_RESOURCE, ContainerRuntime
 from reconciler.spec.desired import Desired, ServiceSpec, service_from_document
 from reconciler.spec.env_files import read_env_file
+from reconciler.spec.roles import definition_digest
 from reconciler.spec.secrets import resolve
 
 
@@ -114,6 +115,13 @@ class Means:
         """The definition that a container was made from, as far as the log remembers it."""
         document = self.projected.definitions.get(digest)
         return service_from_document(document) if document is not None else None
+
+    def made_from(self, service: str, running: Running) -> ServiceSpec:
+        """The definition that a container was made from; what is wanted now where the log does not remember it."""
+        wanted = self.service(service)
+        if running.digest == definition_digest(wanted):
+            return wanted
+        return self.definition(running.digest) or wanted
 
     def recorded(self, container_id: str) -> ProjectedContainer | None:
         """What the log said of a container when the apply began."""

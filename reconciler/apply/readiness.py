@@ -123,7 +123,7 @@ class Wait:
         return _OPEN if now_ms() - self._start(running) >= self._steady_ms else Verdict("wait", "running")
 
     def _healthy(self, replica: int, running: Running) -> Verdict:
-        check = checked(self._means.service(self.service))
+        check = checked(self._means.made_from(self.service, running))
         if check is None:
             return self._started(replica, running)
         try:
@@ -150,6 +150,8 @@ class Wait:
         )
 
     def _completed(self, replica: int, running: Running) -> Verdict:
+        if self._means.made_from(self.service, running).kind != "job":
+            return Verdict("failed", f"container {running.name} is no job and will not be completed")
         known = self._means.recorded(running.container_id)
         if known is not None and known.completed_digest == running.digest and not running.started_ms:
             return _OPEN
