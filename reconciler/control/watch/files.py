@@ -127,7 +127,7 @@ class _Notices:
                 stop_event=self._stopped,
                 recursive=self.deep,
                 raise_interrupt=False,
-                ignore_permission_denied=True,
+                ignore_permission_denied=self.deep,
             ):
                 self._heard()
         except (OSError, RuntimeError) as error:

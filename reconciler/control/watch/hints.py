@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from reconciler.control.watch.wake import Bell
@@ -42,7 +43,9 @@ class EngineHints:
         self._stopped.set()
         close = getattr(self._stream, "close", None)
         if close is not None:
-            close()
+            # A generator that is being read cannot be closed from here; its thread ends with the process.
+            with suppress(ValueError):
+                close()
         if self._thread.is_alive():
             self._thread.join(timeout=2 * _FIRST_PAUSE)
 

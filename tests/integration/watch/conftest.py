@@ -10,6 +10,7 @@ import pytest
 from reconciler.paths import project_hash
 from reconciler.runtime.podman import Podman
 from tests.integration.apply.yard import Yard
+from tests.support.simulated import SimulatedRuntime
 
 
 @pytest.fixture
@@ -29,3 +30,12 @@ def yard(
     monkeypatch.setenv("FLEET_DATA_DIR", str(data))
     clean_up(project_hash(folder))
     return Yard(folder, data, unique_name, podman, podman_socket)
+
+
+@pytest.fixture
+def sandboxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """A project over an engine in memory, with a real log."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.setenv("FLEET_DATA_DIR", str(tmp_path / "data"))
+    return Yard(folder, tmp_path / "data", "shop", SimulatedRuntime())

@@ -6,10 +6,13 @@ import signal
 import time
 
 from reconciler.events.store.query import EventQuery
+from reconciler.runtime.podman.client import segment
 from tests.integration.apply.yard import Yard
 from tests.integration.watch.watching import QUICK, STAYS, Watching, kill_inside, pause, remove, until
+from tests.support.podman import sweep
 
 IMAGE = "localhost/fleet-busybox:1"
+ORDER = ("container_started", "container_health_changed")
 WEB = f"web:\n  image: {IMAGE}\n" + "".join(f"  {line}\n" for line in STAYS.split("\n"))
 
 
@@ -138,3 +141,55 @@ def test_ctrl_c_and_sigterm_end_it_in_order(yard: Yard) -> None:
         watching.says("watching")
         until(lambda: len(watching.lines), "")
         assert watching.end(signal.SIGINT) == 130
+
+
+def test_what_is_renamed_by_hand_gets_its_name_back(yard: Yard) -> None:
+    yard.write(WEB, more=QUICK)
+    with Watching(yard) as watching:
+        watching.says("apply succeeded")
+        yard.runtime.rename(_running(yard), f"{yard.name}-mine")
+        until(lambda: "container_renamed" in yard.types() and _running(yard), watching.told())
+    assert "container_drifted" in yard.types()
+
+
+def test_an_image_that_is_tagged_anew_is_rolled_out(yard: Yard) -> None:
+    client = yard.runtime._client  # type: ignore[union-attr]
+    repository = f"localhost/{yard.name}"
+
+    def tag(source: str) -> None:
+        client.act("POST", f"/images/{segment(source)}/tag", "tag it", query={"repo": repository, "tag": "1"})
+
+    tag(IMAGE)
+    yard.write(WEB.replace(IMAGE, f"{repository}:1"), more=QUICK)
+    try:
+        with Watching(yard) as watching:
+            watching.says("apply succeeded")
+            first = _running(yard)
+            context = yard.folder / "other"
+            context.mkdir()
+            (context / "Containerfile").write_text(f"FROM {IMAGE}\nLABEL other=yes\n")
+            yard.runtime.build(f"{repository}:2", str(context), "Containerfile", {}, "")
+            tag(f"{repository}:2")
+            until(lambda: _running(yard) not in ("", first), watching.told())
+        assert yard.plan() == []
+    finally:
+        sweep(yard.runtime, yard.label)  # type: ignore[arg-type]
+        for name in ("1", "2"):
+            client.act("DELETE", f"/images/{segment(f'{repository}:{name}')}", "clean up", query={"force": False})
+
+
+def test_after_a_reboot_everything_comes_back_in_order(yard: Yard) -> None:
+    check = "  healthcheck: {test: [CMD, 'true'], interval: 1s}\n"
+    yard.write(f"{WEB}  depends_on: {{db: healthy}}\n{WEB.replace('web:', 'db:')}{check}", more=QUICK)
+    yard.must_apply()
+    for container in yard.containers().values():
+        yard.runtime.stop(container.container_id, 0)
+    head = yard.head()
+    with Watching(yard) as watching:
+        until(lambda: set(yard.states().values()) == {"running"}, watching.told())
+    after = [one for one in yard.events(EventQuery(after=head)) if one.event_type in ORDER]
+    assert [(one.event_type, one.data["service"]) for one in after][:3] == [
+        ("container_started", "db"),
+        ("container_health_changed", "db"),
+        ("container_started", "web"),
+    ]

@@ -224,3 +224,19 @@ def test_a_file_that_drops_much_waits_for_a_yes_and_the_rest_is_looked_after(yar
         yard.run("apply", "--yes", "--wait-lease", "20s")
         assert list(yard.states()) == ["web-1"]
         until(lambda: yard.plan() == [], watching.told())
+
+
+def test_a_build_context_is_watched_with_all_that_is_in_it(yard: Yard) -> None:
+    context = yard.folder / "image"
+    (context / "deep").mkdir(parents=True)
+    (context / "Containerfile").write_text(f"FROM {IMAGE}\nCOPY deep/page /page\n")
+    (context / "deep" / "page").write_text("one\n")
+    built = BODY.replace(f"image: {IMAGE}", "build: {context: image}")
+    yard.write(f"web:\n{built}", more=QUIET)
+    with Watching(yard) as watching:
+        watching.says("apply succeeded")
+        head = yard.head()
+        (context / "deep" / "page").write_text("two\n")
+        until(lambda: "apply_completed" in yard.types(after=head), watching.told())
+        container = next(iter(yard.containers().values()))
+        assert yard.runtime.exec(container.container_id, ("cat", "/page")) == (0, b"two\n")
