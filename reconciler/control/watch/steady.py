@@ -6,15 +6,14 @@ waits for somebody's yes is put aside in the same way until it is given or the f
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.control.look import ReadFile
 from reconciler.control.reading import Reading, last_good, read_file
+from reconciler.control.rejected import content_digest, recorded_as, rejection
 from reconciler.errors import Problem, SpecInvalid
 from reconciler.events.envelope import NewEvent
-from reconciler.projections.fleet import revision_key
 from reconciler.spec.inputs import unchanged
 
 if TYPE_CHECKING:
@@ -48,19 +47,7 @@ class Rejected:
 
     def event(self, fleet: str) -> NewEvent:
         """The event that records it."""
-        problems: list[dict[str, Any]] = [
-            {
-                "file": one.file,
-                "line": one.line,
-                "column": one.column,
-                "path": one.path,
-                "message": one.message,
-                "hint": one.hint,
-            }
-            for one in self.problems
-        ]
-        data = {"revision": self.revision, "digest": self.digest, "problems": problems}
-        return NewEvent("revision_rejected", "fleet", fleet, data)
+        return rejection(fleet, self.revision, self.digest, self.problems)
 
 
 class SteadyReading:
@@ -120,13 +107,6 @@ class SteadyReading:
 
 
 def _rejected(error: SpecInvalid, file: Path, rows: Rows | None, head: RevisionHead) -> Rejected:
-    content = hashlib.sha256("\n".join(str(problem) for problem in error.problems).encode())
-    try:
-        content.update(file.read_bytes())
-    except OSError:
-        content.update(b"missing")
-    digest = f"sha256:{content.hexdigest()}"
-    newest = rows.get("revisions", revision_key(head.latest)) if rows is not None and head.latest else None
-    if newest is not None and newest["status"] == "rejected" and newest["digest"] == digest:
-        return Rejected(head.latest, digest, error.problems, recorded=True)
-    return Rejected(head.latest + 1, digest, error.problems, recorded=False)
+    digest = content_digest(error, file)
+    known = recorded_as(rows, head, digest)
+    return Rejected(known or head.latest + 1, digest, error.problems, recorded=bool(known))

@@ -51,7 +51,7 @@ class Turns:
         jitter: a number between 0 and 1, for delays.
         detect_only: changes from outside are recorded and told, and not put right.
         paused: nothing is carried out for now.
-        agreed: somebody said yes to whatever the next plan destroys.
+        agreed: somebody said yes to whatever the next turn destroys.
         interrupt: set to end what is under way in good order.
         seen: the last look; None before the first.
         soon_ms: when the next turn should be taken at the latest; None when the interval will do.
@@ -70,6 +70,7 @@ class Turns:
     soon_ms: int | None = None
     _retry: Retry = field(default_factory=Retry)
     _heals: bool = True
+    _yes: bool = False
     _said: dict[str, str] = field(default_factory=dict)
 
     def take(self) -> None:
@@ -79,6 +80,10 @@ class Turns:
             LogUnusable: nothing can be recorded, so nothing may be done.
         """
         self.soon_ms = None
+        # A yes is to what waits at that moment, and never to a plan of later on.
+        self._yes, self.agreed = self.agreed, False
+        if self._yes:
+            self.steady.held = ""
         try:
             self._take()
         except LogUnusable:
@@ -89,7 +94,7 @@ class Turns:
             self._once("engine", "error", f"what runs is unknown: {error}")
             self._soon(self.clock() + _UNREACHABLE_MS)
         except LeaseHeld as error:
-            self._once("lease", "info", str(error))
+            self._once("lease", "info", str(error), key="held")
             self._soon(self.clock() + _ANOTHER_WRITER_MS)
         except FleetError as error:
             self._once("failed", "error", str(error))
@@ -97,7 +102,7 @@ class Turns:
     def _take(self) -> None:
         now = self.clock()
         seen = self._look(now)
-        self._forget("engine", "failed")
+        self._forget("engine")
         self._reject(seen)
         if seen.frozen is not None:
             self._once("frozen", "info", f"{seen.frozen}; what runs is looked after, an edited file waits")
@@ -110,7 +115,7 @@ class Turns:
         self.teller.looked(seen)
         self._soon(backoff.next_due_ms(seen.projected, now_ms=now))
         if seen.settled:
-            self._forget("lease")
+            self._forget("lease", "failed")
         elif self.paused:
             self._once("paused", "info", "paused: nothing is carried out")
         elif self._retry.must_wait(seen.plan, now) and not seen.observations and not requests:
@@ -141,8 +146,6 @@ class Turns:
             events += flapping.decide(
                 seen.desired, seen.projected, past, new, suspects=suspects, now_ms=now, jitter=self.jitter()
             )
-        for event in events:
-            self._tell_decision(event)
         return events
 
     def _tell_decision(self, event: NewEvent) -> None:
@@ -205,15 +208,16 @@ class Turns:
         except ConfirmationMissing as error:
             self._hold(seen, error, requests, options)
             return
-        self.agreed = False
-        self._forget("lease", "waits", "paused")
+        self._forget("lease", "waits", "paused", "failed")
+        for event in requests:
+            self._tell_decision(event)
         self._retry.done(converged.result, self.clock())
         if self._retry.due_ms:
             self._soon(self._retry.due_ms)
         self._tell_result(seen, converged.result)
 
     def _confirm(self, seen: Look) -> Confirmation:
-        if self.agreed:
+        if self._yes:
             return Confirmation(self.session.cause.actor, "prompt")
         return within_policy(seen)
 
@@ -234,7 +238,6 @@ class Turns:
     def say_yes(self) -> None:
         """Somebody agrees to what waits, and wants it now."""
         self.agreed = True
-        self.steady.held = ""
 
     def _tell_result(self, seen: Look, result: ApplyResult | None) -> None:
         for event in seen.observations:

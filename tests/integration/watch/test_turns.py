@@ -225,3 +225,29 @@ def test_a_rejected_file_is_recorded_once_over_a_restart(watched: Watched) -> No
     with again.session:
         assert again.turn() == []
         assert again.told.says("rejected revision 2, line 2")
+
+
+def test_a_yes_is_to_the_next_turn_and_to_no_later_one(watched: Watched) -> None:
+    watched.settle()
+    watched.turns.say_yes()
+    assert watched.turn() == []
+    watched.yard.write(f"other:\n  image: {IMAGE}\n  command: [serve]", more="reconcile: {max_destroy: 0}")
+    assert watched.turn() == []
+    assert watched.told.says("waits for a yes")
+    assert watched.turn() == []
+    watched.turns.say_yes()
+    assert "container_removed" in watched.turn()
+
+
+def test_what_was_decided_is_told_when_it_is_recorded_and_not_while_paused(watched: Watched) -> None:
+    watched.settle()
+    for _ in range(2):
+        watched.passes(2_000)
+        watched.turns.paused = True
+        watched.engine.end(watched.name(), 3)
+        watched.turn()
+        watched.turn()
+        assert not watched.told.says("is left alone")
+        watched.turns.paused = False
+        watched.turn()
+    assert watched.told.says("is left alone for 10 s after 2 failures")
