@@ -29,7 +29,7 @@ from reconciler.cli.options import Project
 from reconciler.control.session import open_session
 from reconciler.control.watch.turn import Turns
 from reconciler.paths import project_hash
-from reconciler.projections.store import open_store
+from reconciler.projections.store import EventQuery, open_store
 from reconciler.runtime.podman import Podman
 from tests.support.podman import BUSYBOX, ensure_busybox, sweep
 
@@ -112,7 +112,7 @@ def list_calls(project: Project, podman: Podman) -> None:
     print(f"a cycle asks the engine: {counting.calls}")
 
 
-def saves(project: Project, name: str, podman: Podman) -> None:
+def saves(project: Project, name: str, podman: Podman, database: Path) -> None:
     """Print how soon a save leads to a container's change."""
     heard = threading.Event()
     stream: Any = podman.events(project_hash(project.directory))
@@ -132,10 +132,18 @@ def saves(project: Project, name: str, podman: Podman) -> None:
             raise SystemExit("nothing followed a save")
         found.append((time.monotonic() - saved) * 1000 - DEBOUNCE_MS)
         # The next save is of a fleet that is at rest again.
-        time.sleep(4)
+        wait_until(lambda number=number: applies(database) >= number + 1)  # type: ignore[misc]
+        time.sleep(1)
     stream.close()
     median, worst = statistics.median(found), max(found)
     print(f"save to first container action, beyond the debounce: median {median:.0f} ms, worst {worst:.0f} ms")
+    print(f"load of the machine meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def applies(database: Path) -> int:
+    """How many plans were carried out."""
+    with open_store(database, mode="read") as store:
+        return sum(1 for _ in store.events(EventQuery(types=("apply_completed",))))
 
 
 def main() -> None:
@@ -160,7 +168,7 @@ def main() -> None:
             time.sleep(5)
             list_calls(project, podman)
             idle(psutil.Process(watcher.pid), database)
-            saves(project, name, podman)
+            saves(project, name, podman, database)
         finally:
             if watcher is not None:
                 watcher.terminate()
