@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Conflict, FleetError, SpecInvalid
+from reconciler.errors import Conflict, FleetError, Problem, SpecInvalid
 from reconciler.events.envelope import NewEvent
 from reconciler.projections.fleet import revision_key
 from reconciler.spec.masked import masked_text
-from reconciler.spec.roles import digest_of
 
 if TYPE_CHECKING:
     from reconciler.control.session import Session
-    from reconciler.errors import Problem
+    from reconciler.projections.projected import RevisionHead
+    from reconciler.projections.rows import Rows
     from reconciler.projections.store import Store
 
 _TRIES = 3
+
+
+def content_digest(error: SpecInvalid, file: Path) -> str:
+    """What stands for a wrong content: the file's own text, and the problems, which may lie in an included one."""
+    content = hashlib.sha256("\n".join(str(problem) for problem in error.problems).encode())
+    try:
+        content.update(file.read_bytes())
+    except OSError:
+        content.update(b"missing")
+    return f"sha256:{content.hexdigest()}"
+
+
+def recorded_as(rows: Rows | None, head: RevisionHead, digest: str) -> int:
+    """The revision that this content was rejected as before; 0 when it never was."""
+    for number in range(head.latest, 0, -1) if rows is not None else ():
+        row = rows.get("revisions", revision_key(number)) if rows is not None else None
+        if row is not None and row["status"] == "rejected" and row["digest"] == digest:
+            return number
+    return 0
+
+
+def rejection(fleet: str, revision: int, digest: str, problems: tuple[Problem, ...], *, commit: str = "") -> NewEvent:
+    """The event; no value may be found in it that looks like a secret."""
+    data: dict[str, object] = {"revision": revision, "digest": digest, "problems": [_problem(one) for one in problems]}
+    if commit:
+        data["commit"] = commit
+    return NewEvent("revision_rejected", "fleet", fleet, data)
 
 
 def record_rejection(session: Session, error: SpecInvalid) -> int:
@@ -40,21 +68,15 @@ def _record(session: Session, store: Store, error: SpecInvalid) -> int:
     fleet = _fleet(store)
     if not fleet:
         return 0
-    digest = _digest(session, error)
+    digest = content_digest(error, session.file)
     version = store.stream_version("fleet", fleet)
     head = store.projected().head
-    rows = store.rows()
-    for number in range(head.latest, 0, -1):
-        row = rows.get("revisions", revision_key(number))
-        if row is not None and row["status"] == "rejected" and row["digest"] == digest:
-            return number
-    revision = head.latest + 1
-    data = {"revision": revision, "digest": digest, "problems": [_problem(one) for one in error.problems]}
-    if session.cause.commit:
-        data["commit"] = session.cause.commit
-    event = NewEvent("revision_rejected", "fleet", fleet, data)
+    known = recorded_as(store.rows(), head, digest)
+    if known:
+        return known
+    event = rejection(fleet, head.latest + 1, digest, error.problems, commit=session.cause.commit)
     store.append([event], session.cause, expected_version=version)
-    return revision
+    return head.latest + 1
 
 
 def _fleet(store: Store) -> str:
@@ -63,22 +85,12 @@ def _fleet(store: Store) -> str:
     return str(rows[-1]["name"]) if rows else ""
 
 
-def _digest(session: Session, error: SpecInvalid) -> str:
-    """What stands for this content: the file's own text, and the problems, which may lie in an included one."""
-    try:
-        text = hashlib.sha256(session.file.read_bytes()).hexdigest()
-    except OSError:
-        text = ""
-    return digest_of([text, [str(one) for one in error.problems]])
-
-
 def _problem(one: Problem) -> dict[str, object]:
-    """A problem for the log, in which no value may be found that looks like a secret."""
-    found: dict[str, object] = {"file": one.file, "message": masked_text(one.message)}
-    if one.line:
-        found |= {"line": one.line, "column": one.column}
-    if one.path:
-        found["path"] = one.path
-    if one.hint:
-        found["hint"] = masked_text(one.hint)
-    return found
+    return {
+        "file": one.file,
+        "line": one.line,
+        "column": one.column,
+        "path": one.path,
+        "message": masked_text(one.message),
+        "hint": masked_text(one.hint),
+    }
