@@ -42,7 +42,10 @@ class MemoryRows:
         return self._base.get(table, key) if self._base is not None else None
 
     def put(self, table: str, key: str, row: Row) -> None:
-        self._tables.setdefault(table, {})[key] = row
+        own = self._tables.get(table)
+        if own is None:
+            own = self._tables[table] = {}
+        own[key] = row
 
     def delete(self, table: str, key: str) -> None:
         own = self._tables.setdefault(table, {})

@@ -77,41 +77,36 @@ class CauseName(NamedTuple):
 
 
 class Names:
-    """From numbers to meanings. What was committed never changes, so all readers share one of these."""
+    """From numbers to meanings. What was committed never changes, so all readers share one of these.
+
+    Attributes:
+        types, streams, causes: what has been looked up so far; for readers in a hurry to look into first.
+    """
 
     def __init__(self) -> None:
-        self._types: dict[int, TypeName] = {}
-        self._streams: dict[int, StreamName] = {}
-        self._causes: dict[int, CauseName] = {}
+        self.types: dict[int, TypeName] = {}
+        self.streams: dict[int, StreamName] = {}
+        self.causes: dict[int, CauseName] = {}
 
     def type(self, number: int, connection: sqlite3.Connection) -> TypeName:
-        """The event type of this number."""
-        found = self._types.get(number)
-        if found is None:
-            row = connection.execute("SELECT name, schema_version FROM event_types WHERE id = ?", (number,)).fetchone()
-            found = self._types[number] = TypeName.of(*row)
-        return found
+        """Look up the event type of this number."""
+        row = connection.execute("SELECT name, schema_version FROM event_types WHERE id = ?", (number,)).fetchone()
+        return _remember(self.types, number, TypeName.of(*row))
 
     def stream(self, number: int, connection: sqlite3.Connection) -> StreamName:
-        """The stream of this number."""
-        found = self._streams.get(number)
-        if found is None:
-            row = connection.execute("SELECT stream_type, stream_id FROM streams WHERE id = ?", (number,)).fetchone()
-            found = _remember(self._streams, number, StreamName(*row))
-        return found
+        """Look up the stream of this number."""
+        row = connection.execute("SELECT stream_type, stream_id FROM streams WHERE id = ?", (number,)).fetchone()
+        return _remember(self.streams, number, StreamName(*row))
 
     def cause(self, number: int, connection: sqlite3.Connection) -> CauseName:
-        """The cause of this number."""
-        found = self._causes.get(number)
-        if found is None:
-            correlation_id, *words = connection.execute(
-                "SELECT c.correlation_id, o.actor, o.source, o.commit_id, o.host, o.software_version, o.user_agent"
-                " FROM causes c JOIN origins o ON o.id = c.origin WHERE c.id = ?",
-                (number,),
-            ).fetchone()
-            origin = Origin(*words)
-            found = _remember(self._causes, number, CauseName(uuid_of(correlation_id), origin, origin.metadata()))
-        return found
+        """Look up the cause of this number."""
+        correlation_id, *words = connection.execute(
+            "SELECT c.correlation_id, o.actor, o.source, o.commit_id, o.host, o.software_version, o.user_agent"
+            " FROM causes c JOIN origins o ON o.id = c.origin WHERE c.id = ?",
+            (number,),
+        ).fetchone()
+        origin = Origin(*words)
+        return _remember(self.causes, number, CauseName(uuid_of(correlation_id), origin, origin.metadata()))
 
 
 def _remember(known: dict[int, V], key: int, value: V) -> V:

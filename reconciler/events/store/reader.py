@@ -49,7 +49,7 @@ class Reader:
         """The event of this id, or None."""
         with self._readers.snapshot() as connection:
             rows = connection.execute(f"SELECT {COLUMNS} FROM events WHERE event_id = ?", (event_id.bytes,)).fetchall()
-            found = list(events_of(rows, self._names, connection))
+            found = events_of(rows, self._names, connection)
             listed = [] if found else listed_segments(connection)
         return found[0] if found else self._archive.event(listed, event_id)
 
@@ -171,5 +171,4 @@ class _Span:
         bounds: tuple[int, ...] = (self.after, self.before)
         if self._by_version:
             bounds += (self.after_version, self.before_version)
-        rows = connection.execute(self._statement, self._values + bounds).fetchall()
-        return list(events_of(rows, names, connection))
+        return events_of(connection.execute(self._statement, self._values + bounds), names, connection)
