@@ -6,10 +6,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -19,7 +19,7 @@ from reconciler.cli.output import colour_wanted
 
 if TYPE_CHECKING:
     from reconciler.control.session import Session
-    from reconciler.control.watch.loop import Loop, WatchOptions
+    from reconciler.control.watch.loop import WatchOptions
     from reconciler.control.watch.notify import Supervisor
 
 _INTERRUPTED = 130
@@ -57,19 +57,30 @@ def watch(
     """
     from reconciler.control.session import open_session
     from reconciler.control.watch.loop import WatchOptions
-    from reconciler.errors import NotFound, RuntimeUnreachable
 
     options = WatchOptions(interval_ms=duration(interval, "--interval"), detect_only=detect_only, polling=polling)
     with open_session(project, source="watch") as session:
-        if not session.file.exists() and session.store is None:
-            raise NotFound(f"there is no {session.file.name} here and nothing has been applied", hint="fleet init")
-        try:
-            _ = session.runtime
-        except RuntimeUnreachable as error:
-            print(f"fleet: {error}; waiting for it", file=sys.stderr)
+        _check(session)
         if colour_wanted() and sys.stdin.isatty() and not (plain or as_json):
             return _on_terminal(session, options)
         return _in_lines(session, options, as_json=as_json)
+
+
+def _check(session: Session) -> None:
+    """Find out what no watching will mend.
+
+    Raises:
+        NotFound: there is nothing to watch.
+        ToolMissing: there is no Podman.
+    """
+    from reconciler.errors import NotFound, RuntimeUnreachable
+
+    if not session.file.exists() and session.store is None:
+        raise NotFound(f"there is no {session.file.name} here and nothing has been applied", hint="fleet init")
+    try:
+        _ = session.runtime
+    except RuntimeUnreachable as error:
+        print(f"fleet: {error}; waiting for it", file=sys.stderr)
 
 
 def _in_lines(session: Session, options: WatchOptions, *, as_json: bool) -> int:
@@ -79,7 +90,7 @@ def _in_lines(session: Session, options: WatchOptions, *, as_json: bool) -> int:
     lines = Lines(sys.stdout, as_json=as_json)
     loop = Loop(session, lines, options)
     lines.tell("info", "watching", file=str(session.file), detect_only=options.detect_only)
-    code = run_loop(loop, session)
+    code = run_loop(loop, session.environ, str(session.file))
     lines.tell("info", "stopped")
     return code
 
@@ -91,28 +102,45 @@ def _on_terminal(session: Session, options: WatchOptions) -> int:
     view = View(session)
     loop = Loop(session, view, options)
     with view, keys(view.on_key(loop)):
-        return run_loop(loop, session)
+        return run_loop(loop, session.environ, str(session.file))
 
 
-def run_loop(loop: Loop, session: Session) -> int:
-    """Run until a signal or a key ends it; 0, or 130 after Ctrl-C."""
+class Runs(Protocol):
+    """What runs until it is stopped, turn after turn."""
+
+    @property
+    def turning(self) -> bool: ...
+    @property
+    def turned_at(self) -> float: ...
+    @property
+    def interval_s(self) -> float: ...
+    def run(self, *, ready: Callable[[], None]) -> None: ...
+    def stop(self) -> None: ...
+
+
+def run_loop(loop: Runs, environ: Mapping[str, str], what: str) -> int:
+    """Run until a signal or a key ends it; 0, or 130 after Ctrl-C.
+
+    Args:
+        what: what is watched, for the supervisor's status.
+    """
     from reconciler.control.watch.notify import Supervisor
 
-    supervisor = Supervisor(session.environ)
+    supervisor = Supervisor(environ)
     supervisor.watch_over(lambda: _alive(loop))
     with _signals(loop, supervisor) as caught:
-        loop.run(ready=lambda: supervisor.ready(f"watching {session.file}"))
+        loop.run(ready=lambda: supervisor.ready(f"watching {what}"))
     supervisor.stopping()
     return _INTERRUPTED if signal.SIGINT in caught else 0
 
 
-def _alive(loop: Loop) -> bool:
+def _alive(loop: Runs) -> bool:
     allowed = _LONGEST_TURN_S if loop.turning else 2 * loop.interval_s + 60
     return time.monotonic() - loop.turned_at < allowed
 
 
 @contextmanager
-def _signals(loop: Loop, supervisor: Supervisor) -> Iterator[list[int]]:
+def _signals(loop: Runs, supervisor: Supervisor) -> Iterator[list[int]]:
     """Within the block the first signal ends the loop in good order, and a second Ctrl-C the process at once."""
     caught: list[int] = []
 
