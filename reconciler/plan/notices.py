@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.plan.draft import Draft
-from reconciler.plan.model import CreateContainer, DefineService, RemoveContainer, ReplaceContainer, StartContainer
+from reconciler.plan.model import (
+    CreateContainer,
+    DefineService,
+    MoveService,
+    RemoveContainer,
+    ReplaceContainer,
+    StartContainer,
+)
 from reconciler.plan.naming import service_address
 from reconciler.plan.reasons import listed
 from reconciler.plan.services import Looked
@@ -30,9 +37,20 @@ def add_notices(situation: Situation, draft: Draft, looked: Mapping[str, Looked]
             new, overlap = looked[replaced.service].wanted.spec, replaced.order == "start-first"
             for text in _data_at_replacement(old, new, overlap):
                 draft.warn(replaced.resource, text)
+    for moved in draft.of_type(MoveService):
+        _names_after_a_move(draft, moved, looked[moved.service])
     for removed in draft.of_type(RemoveContainer):
         if removed.reason.code == "removed_from_file":
             _data_at_removal(situation, draft, removed.service)
+
+
+def _names_after_a_move(draft: Draft, moved: MoveService, looked: Looked) -> None:
+    """Whom a container answers to on its networks is settled when it is made."""
+    made_anew = (CreateContainer, ReplaceContainer)
+    stay = [each for each in looked.verdicts.values() if not any(isinstance(one, made_anew) for one in each.actions)]
+    if looked.wanted.spec.networks and stay:
+        text = f"goes on answering to {moved.from_service} on its networks until its containers are made anew"
+        draft.warn(moved.resource, text)
 
 
 def powers(spec: ServiceSpec) -> Iterator[str]:

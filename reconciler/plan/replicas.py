@@ -39,16 +39,20 @@ _FINE = Verdict(why=AS_DECLARED)
 def choose(
     wanted: Wanted, containers: Sequence[ProjectedContainer]
 ) -> tuple[ProjectedContainer, Sequence[ProjectedContainer]]:
-    """The container that stays a replica's, and those that are too many: what runs and is as declared stays."""
+    """The container that stays a replica's, and those that are too many: what runs and is as declared stays.
+
+    Of a protected service all of them stay, so the choice must not follow what they do: the first one is the replica's.
+    """
     if len(containers) == 1:
         return containers[0], ()
-    best = max(containers, key=lambda one: _worth(wanted, one))
+    best = containers[0] if wanted.spec.protect else max(containers, key=lambda one: _worth(wanted, one))
     return best, [one for one in containers if one is not best]
 
 
 def _worth(wanted: Wanted, container: ProjectedContainer) -> tuple[bool, bool, bool, bool]:
     matches = not wanted.differences(container)
-    return container.state in ALIVE, matches and container.health != "unhealthy", matches, not container.second
+    serves = container.state in ALIVE or (wanted.job and _completed(container))
+    return serves, matches and container.health != "unhealthy", matches, not container.second
 
 
 def judge(wanted: Wanted, replica: int, container: ProjectedContainer | None, *, restart: bool) -> Verdict:

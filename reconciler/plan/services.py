@@ -16,9 +16,12 @@ from reconciler.plan.model import (
     DefineService,
     MoveService,
     Reason,
+    RenameContainer,
     ReplaceContainer,
+    RestartContainer,
     StartContainer,
     StopContainer,
+    UpdateContainer,
 )
 from reconciler.plan.naming import replica_address, service_address
 from reconciler.plan.reasons import edited
@@ -120,7 +123,7 @@ class Services:
         self._draft.warn(service_address(wanted.name), why)
         for replica, verdict in verdicts.items():
             if any(starts(action) for action in verdict.actions):
-                verdicts[replica] = Verdict(why=why, warnings=verdict.warnings)
+                verdicts[replica] = Verdict(_without_start(verdict), why, verdict.warnings)
 
     def _scaled(self, wanted: Wanted) -> Reason:
         changes = tuple(one.change for one in wanted.changed if one.change.path == "replicas")
@@ -215,6 +218,13 @@ class Services:
         if moved:
             self._draft.after(action.id, moved)
         return action.id
+
+
+def _without_start(verdict: Verdict) -> tuple[AnyAction, ...]:
+    """What is to be done about a container besides starting it; limits only of one that runs already."""
+    running = any(isinstance(action, RestartContainer) for action in verdict.actions)
+    possible = (RenameContainer, UpdateContainer) if running else RenameContainer
+    return tuple(action for action in verdict.actions if isinstance(action, possible))
 
 
 def _recorded(wanted: Wanted) -> Reason:

@@ -16,9 +16,8 @@ IMAGES = ("localhost/web:1", "localhost/web:2", "localhost/db:1")
 
 @st.composite
 def fleets(draw: st.DrawFn) -> Desired:
-    """A fleet of up to five services; dependencies go to names that come before, host ports are used once."""
-    chosen = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=len(NAMES)))
-    names = sorted(chosen)
+    """A fleet of up to five services; dependencies go to those drawn before, host ports are used once."""
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=len(NAMES)))
     ports = draw(st.permutations([8080, 8081, 8082, 8083, 8084]))
     services = {}
     for place, name in enumerate(names):

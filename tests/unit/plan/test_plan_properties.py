@@ -68,7 +68,7 @@ def test_once_carried_out_nothing_is_left_to_do(data: st.DataObject) -> None:
     drawn = Drawn(data)
     drawn.log.carry_out(drawn.plan, drawn.desired)
     again = diff(drawn.desired, drawn.log.projected(), msgspec.structs.replace(drawn.options, restart=()))
-    assert again.actions == (), lines(again)
+    assert again.actions == (), f"{lines(drawn.plan)}\n\nand then\n{lines(again)}"
 
 
 @given(data=st.data())
