@@ -22,7 +22,7 @@ from reconciler.events.store.names import Origin
 from reconciler.ops.faults import Fault
 from reconciler.ops.records import RecordBroken, live_records
 
-_IDS_REMEMBERED = 200_000
+_IDS_REMEMBERED = 50_000
 _PROGRESS_EVERY = 10_000
 _MOST_LOOSE = 1_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import stat
 from base64 import b64encode
@@ -270,3 +271,45 @@ def test_blocks_that_were_exchanged(tmp_path: Path) -> None:
     write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
     with pytest.raises(SegmentDamaged, match=f"one of the events {size + 1} to {size + 8}"):
         read_all(tmp_path / "one.segment")
+
+
+def test_the_last_event_of_a_block_is_proven_by_the_next_block(tmp_path: Path) -> None:
+    last = BLOCK_EVENTS - 1
+    records = [*LOG[:last], LOG[last]._replace(data=b'{"service":"other"}'), *LOG[last + 1 : 100]]
+    write_segment(tmp_path / "one.segment", records, START, now_ms=NOON)
+    with pytest.raises(SegmentDamaged, match=f"one of the events {last - 6} to {last + 1}"):
+        read_all(tmp_path / "one.segment")
+
+
+def parts_of(path: Path) -> dict[str, list[int]]:
+    """Where the parts of a segment are, as its footer says."""
+    data = path.read_bytes()
+    length, _, _ = END.unpack(data[-END.size :])
+    footer = json.loads(data[-END.size - length : -END.size])
+    return {name: value for name, value in footer.items() if isinstance(value, list) and len(value) == 3}
+
+
+def test_a_directory_that_is_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "one.segment"
+    write_segment(path, LOG, START, now_ms=NOON)
+    directory, keys = (json.dumps(parts_of(path)[name], separators=(",", ":")) for name in ("directory", "keys"))
+    rewritten(path, {f'"directory":{directory}'.encode(): f'"directory":{keys}'.encode()})
+    with pytest.raises(SegmentDamaged, match="the directory cannot be read"):
+        read_all(path)
+
+
+def test_types_that_are_not_listed(tmp_path: Path) -> None:
+    path = tmp_path / "one.segment"
+    write_segment(path, LOG, START, now_ms=NOON)
+    with Segment(path) as segment:
+        types = json.dumps(segment._footer.types, separators=(",", ":")).encode()
+    rewritten(path, {b'"types":' + types: b'"types":[]'})
+    with pytest.raises(SegmentDamaged, match="it cannot be made sense of"):
+        read_all(path)
+
+
+def test_closing_twice_is_no_error(tmp_path: Path) -> None:
+    write_segment(tmp_path / "one.segment", LOG, START, now_ms=NOON)
+    segment = Segment(tmp_path / "one.segment")
+    segment.close()
+    segment.close()

@@ -24,7 +24,7 @@ from reconciler.events.store.archive import archive_folder, listed_segments
 from reconciler.events.store.query import EventQuery
 from reconciler.ids import uuid7
 from reconciler.ops import moving
-from reconciler.ops.compact import HOUR_MS, Compacted, compact, due, old_events
+from reconciler.ops.compact import HOUR_MS, Compacted, _shrink, compact, due, old_events
 from reconciler.ops.snapshots import StreamRows, drop_snapshots, stream_rows
 from reconciler.ops.verify import verify
 from reconciler.projections.fold import fold
@@ -239,6 +239,13 @@ def test_the_file_keeps_its_size_while_somebody_reads(store: Store, monkeypatch:
         assert not move_until(store, 20).shrunk
     assert verify(store.path).sound
     assert move_until(store, 30).shrunk
+
+
+def test_the_file_keeps_its_size_while_somebody_writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.ops.compact._PATIENCE_MS", 10)
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert not _shrink(store.path)
 
 
 def test_numbers_of_causes_are_never_given_again(store: Store) -> None:

@@ -399,6 +399,20 @@ def test_a_segment_of_another_log(log: Path, tmp_path: Path) -> None:
         assert segment.info.last == ARCHIVED
 
 
+def test_a_list_of_the_archive_that_cannot_be_read(log: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("UPDATE archive SET size = 'large'")
+    assert first_bad(verify(log)) == 1
+
+
+def test_a_segment_that_follows_on_nothing(log: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("UPDATE archive SET previous_hash = x'01'")
+    report = verify(log)
+    assert first_bad(report) == 1
+    assert any("does not follow on event 0" in fault.what for fault in report.faults)
+
+
 def test_snapshots_are_a_cache_that_may_go(log: Path) -> None:
     with closing(sqlite3.connect(log, isolation_level=None)) as connection:
         assert connection.execute("DELETE FROM snapshots").rowcount > 1
