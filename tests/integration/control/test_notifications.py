@@ -9,15 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.control.notify.chosen import chooses, sink_name
-from reconciler.control.notify.notifier import tell_now
+from reconciler.control.notify.notifier import Notifier, tell_now
 from reconciler.control.notify.outbox import GIVE_UP_MS, MAX_TRIES, Outbox
 from reconciler.control.suspending import resume, suspend
 from reconciler.events.envelope import Cause, Event
 from reconciler.ids import uuid7
 from reconciler.projections.store import open_store
-from reconciler.spec.desired import Notification
+from reconciler.spec.desired import Desired, Notification
 from tests.integration.apply.yard import Yard
 from tests.integration.watch.watching import QUICK, Watching, until
 from tests.support.simulated import IMAGE
@@ -240,6 +241,39 @@ def test_what_can_be_wrong_with_a_sink(sandbox: Yard, sink: str, error: str) -> 
     (failed,) = [one for one in sandbox.events() if one.event_type == "notification_failed"]
     assert error in failed.data["error"]
     assert "hunter2" not in failed.data["error"]
+
+
+def test_the_loops_own_thread(sandbox: Yard, receiver: Receiver) -> None:
+    sandbox.write(WEB, more=sinks(webhook(receiver, '"resource_*"')))
+    sandbox.must_apply()
+    first = sandbox.look().desired
+    seen: list[Desired | None] = [None]
+    with sandbox.session() as session, sandbox.session() as person:
+        Notifier(session, lambda: first).stop()
+        notifier = Notifier(session, lambda: seen[0])
+        notifier.start()
+        suspend(person, "web", why="x")
+        seen[0] = first
+        until(lambda: receiver.types() == ["resource_suspended"], "it told nothing")
+        resume(person, "web")
+        until(lambda: receiver.types() == ["resource_suspended", "resource_resumed"], "it did not go on telling")
+        seen[0] = replace(first, notifications=())
+        notifier.stop()
+    assert tell_now(session, replace(first, notifications=()))
+    session.close()
+
+
+def test_a_log_that_cannot_be_written_is_no_matter_of_the_notifications(sandbox: Yard, receiver: Receiver) -> None:
+    sandbox.write(WEB, more=sinks(webhook(receiver, '"resource_*"')))
+    desired = sandbox.look().desired
+    with sandbox.session() as session:
+        session.database.parent.mkdir(parents=True)
+        session.database.write_bytes(b"this is no database, whatever its name may say, and nobody can tell from it")
+        assert not tell_now(session, desired)
+        notifier = Notifier(session, lambda: desired)
+        notifier.start()
+        notifier.stop()
+    assert receiver.asked == 0
 
 
 def test_commands_over_real_podman(yard: Yard, receiver: Receiver) -> None:

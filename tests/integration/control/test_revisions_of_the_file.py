@@ -11,6 +11,7 @@ from reconciler.control.look import look
 from reconciler.control.rejected import record_rejection
 from reconciler.control.rollback import must_be_possible, reverting
 from reconciler.control.survey import survey
+from reconciler.control.suspending import suspend
 from reconciler.errors import FleetError, NotFound, SpecInvalid
 from reconciler.ops.history import history
 from reconciler.projections.store import open_store
@@ -87,6 +88,24 @@ class TestRejected:
             session.database.parent.mkdir(parents=True)
             session.database.write_bytes(b"this is no database, and that is not what the person needs to hear")
             assert record_rejection(session, SpecInvalid([])) == 0
+
+    def test_a_log_without_a_revision_knows_no_fleet_to_number_it_for(self, sandbox: Yard) -> None:
+        sandbox.write(web("one"))
+        with sandbox.session() as session:
+            suspend(session, "", why="before the first apply")
+            sandbox.project.file.unlink()
+            with pytest.raises(SpecInvalid) as raised:
+                look(session)
+            assert record_rejection(session, raised.value) == 0
+
+    def test_a_file_that_is_gone(self, sandbox: Yard) -> None:
+        sandbox.write(web("one"))
+        sandbox.must_apply()
+        sandbox.project.file.unlink()
+        with sandbox.session() as session:
+            with pytest.raises(SpecInvalid) as raised:
+                look(session)
+            assert [record_rejection(session, raised.value) for _ in range(2)] == [2, 2]
 
 
 class TestRollback:

@@ -132,6 +132,10 @@ class TestTheFile:
             read_saved(sandbox.folder / "none", project="x")
         with sandbox.session() as session, pytest.raises(FleetError, match="cannot be written"):
             save(look(session), PlanOptions(), sandbox.folder / "none" / "plan.fleet", actor="ada")
+        (sandbox.folder / "taken").mkdir()
+        with sandbox.session() as session, pytest.raises(FleetError, match="cannot be written"):
+            save(look(session), PlanOptions(), sandbox.folder / "taken", actor="ada")
+        assert sorted(os.listdir(sandbox.folder)) == ["fleet.yaml", "taken"]
 
 
 def digest(value: object) -> str:
