@@ -52,6 +52,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("plan", "plan", "Show what apply would do, and why. Changes nothing."),
             Verb("apply", "apply", "Make the fleet what the file says."),
             Verb("watch", "watch", "Keep the fleet what the file says: take edits, heal, restart."),
+            Verb("gitops", "gitops", "Keep the fleet what a branch of a repository says."),
             Verb("rollback", "rollback", "Go back to an earlier revision, and stay there until the file changes."),
             Verb("drift", "drift", "What the world changed against the log."),
             Verb("suspend", "suspend", "Leave a resource, or the whole fleet, alone for a while."),

@@ -1,0 +1,1 @@
+"""GitOps: what runs follows a branch of a repository."""
