@@ -95,6 +95,7 @@ def apply(
     from reconciler.control.session import open_session
     from reconciler.plan.model import PlanOptions
 
+    timeout_ms, wait_lease_ms = duration(timeout, "--timeout"), duration(wait_lease, "--wait-lease")
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tags), skip_tags=tuple(skip_tags))
     if plan_file is not None and options != PlanOptions():
         raise typer.BadParameter("a saved plan is narrowed already", param_hint="PLAN")
@@ -120,9 +121,9 @@ def apply(
             confirm=confirmation(session, yes=yes or saved is not None, ask=not ci),
             still=(lambda look: _must_hold(session, saved, look)) if saved is not None else lambda _: None,
             wait=wait,
-            timeout_ms=duration(timeout, "--timeout"),
+            timeout_ms=timeout_ms,
             parallel=parallel,
-            wait_lease_ms=duration(wait_lease, "--wait-lease"),
+            wait_lease_ms=wait_lease_ms,
             override_freeze=override_freeze,
             also=outcome,
             as_json=as_json,

@@ -188,5 +188,5 @@ class AnyFleet(RuleBasedStateMachine):
             assert project(rows, sequence=sequence) == self.fleet.log.projected()
 
 
-AnyFleet.TestCase.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+AnyFleet.TestCase.settings = settings(max_examples=100, stateful_step_count=14, deadline=None)
 TestAnyFleet = AnyFleet.TestCase
