@@ -30,6 +30,7 @@ class _Writer:
         self._width = width
 
     def lines(self, plan: Plan) -> Iterator[str]:
+        """The whole plan."""
         if plan.empty:
             number = plan.counts.unchanged
             yield f"Nothing to do: {number} resource{'' if number == 1 else 's'} unchanged."
