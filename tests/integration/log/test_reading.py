@@ -12,7 +12,10 @@ import pytest
 from reconciler.errors import LogUnusable, NotFound
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.events.moment import Moment
+from reconciler.events.registry import TYPES
 from reconciler.events.store import reader
+from reconciler.events.upcasters import UPCASTERS
+from reconciler.ops.compact import compact
 from reconciler.projections.store import EventQuery, Store, open_store
 from tests.support.events import ADA, NOON, Clock, heartbeat, note, registered, remembered
 
@@ -264,3 +267,14 @@ def test_following_can_be_stopped_between_two_events(store: Store, told: list[Ev
         seen.append(event.sequence_number)
     assert seen == [1, 2]
     assert list(store.follow(stop=lambda: True)) == []
+
+
+def test_an_old_event_is_read_as_today_wherever_it_lies(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.append([remembered("a"), note("b"), remembered("c")], ADA)
+    monkeypatch.setitem(TYPES, "memory_stored", TYPES["memory_stored"]._replace(version=2))  # type: ignore[index]
+    monkeypatch.setitem(UPCASTERS, ("memory_stored", 1), lambda data: {"name": data["key"]})  # type: ignore[index]
+    with open_store(store.path, mode="read") as later:
+        assert not [event for event in later.events() if event.schema_version != 1]
+        assert [event.data for event in later.stream("system", "memory")] == [{"name": "a"}, {"name": "c"}]
+        compact(store, ADA, until=2, trigger="manual")
+        assert [event.data for event in later.stream("system", "memory")] == [{"name": "a"}, {"name": "c"}]
