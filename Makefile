@@ -12,8 +12,8 @@ PYTEST := scripts/with_podman.sh $(PYTHON_BIN) -m pytest
 JOBS ?= 2
 ARGS ?=
 
-LINES := 45
-BRANCHES := 30
+LINES := 95
+BRANCHES := 90
 
 .PHONY: help setup images demo clean-demo test check lint types imports schemas docs coverage unit integration e2e faults \
 	bench constraints wheel clean
