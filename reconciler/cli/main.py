@@ -228,6 +228,24 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def report_defect(defect: Exception) -> None:
+    """Tell a person of an error that nobody expected, with what helps to mend it; `FLEET_DEBUG` shows the traceback."""
+    import traceback
+
+    if os.environ.get("FLEET_DEBUG"):
+        traceback.print_exception(defect)
+        return
+    last = traceback.extract_tb(defect.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    print(f"fleet: a defect of Fleet itself: {type(defect).__name__}: {defect} ({place})", file=sys.stderr)
+    print("  FLEET_DEBUG=1 shows where it arose; fleet bundle collects what a bug report needs", file=sys.stderr)
+
+
 def main() -> None:
-    """Entry point of the installed command."""
-    sys.exit(run(sys.argv[1:]))
+    """Entry point of the installed command. What was under way when a defect shows is settled by the next run."""
+    try:
+        code = run(sys.argv[1:])
+    except Exception as defect:
+        report_defect(defect)
+        code = FleetError.exit_code
+    sys.exit(code)

@@ -148,3 +148,28 @@ def test_completion_offers_verbs_and_options(typed: str, offered: str) -> None:
         check=True,
     )
     assert offered in answer.stdout.split()
+
+
+def test_a_defect_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FLEET_DEBUG", raising=False)
+    monkeypatch.setattr(main, "run", _raise_a_defect)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("fleet: a defect of Fleet itself: ZeroDivisionError: ")
+    assert "Traceback" not in said
+
+
+def test_whoever_debugs_sees_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FLEET_DEBUG", "1")
+    monkeypatch.setattr(main, "run", _raise_a_defect)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert "Traceback" in capsys.readouterr().err
+
+
+def _raise_a_defect(arguments: list[str]) -> int:
+    return 1 // len(arguments[:0])
