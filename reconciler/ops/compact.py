@@ -101,25 +101,32 @@ def compact(
     folder = archive_folder(store.path)
     make_private_folder(folder)
     size_before = _size(store.path)
-    moved: list[Moved] = []
     with folder_lock(folder):
-        with store.reading() as connection:
-            clear_away(connection, folder)
-            stretch = next_stretch(connection, until)
-        if stretch is not None:
-            asked = store.append([NewEvent("compaction_triggered", "system", STREAM, _asked(trigger, limits))], cause)
-            cause = cause.after(asked[0].event_id)
-            first = stretch.after + 1
-            told = _Told(first, until, progress)
-            while stretch is not None:
-                moved.append(move(store, folder, stretch, cause, told))
-                with store.reading() as connection:
-                    stretch = next_stretch(connection, until)
+        moved = _move_all(store, folder, until, cause, _asked(trigger, limits), progress)
         shrunk = _shrink(store.path) if moved else True
         with store.reading() as connection:
             archive_size = sum(one.size for one in listed_segments(connection))
     events = sum(one.events for one in moved)
     return Compacted(tuple(moved), events, size_before, _size(store.path), archive_size, shrunk)
+
+
+def _move_all(
+    store: Store, folder: Path, until: int, cause: Cause, asked: dict[str, Any], progress: Progress | None
+) -> list[Moved]:
+    """Move one stretch after the other; what was asked for is recorded where there is anything to move."""
+    with store.reading() as connection:
+        clear_away(connection, folder)
+        stretch = next_stretch(connection, until)
+    if stretch is None:
+        return []
+    (event,) = store.append([NewEvent("compaction_triggered", "system", STREAM, asked)], cause)
+    told = _Told(stretch.after + 1, until, progress)
+    moved = []
+    while stretch is not None:
+        moved.append(move(store, folder, stretch, cause.after(event.event_id), told))
+        with store.reading() as connection:
+            stretch = next_stretch(connection, until)
+    return moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ over by every reader and cleared away later.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -143,6 +144,10 @@ def move(store: Store, folder: Path, stretch: Stretch, cause: Cause, progress: P
     except BaseException:
         _take_back(store, path)
         raise
+    if stretch.before is not None:
+        # Who has just read the list may still open the one that was written anew: its time counts from now.
+        with suppress(OSError):
+            os.utime(folder / stretch.before.file)
     return Moved(path.name, first, stretch.last, stretch.events, checked.size, len(stretch.parts))
 
 

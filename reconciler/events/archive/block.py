@@ -2,7 +2,7 @@
 
 What can be told from the rest is left out. Of an event id only the random part is kept beside its distance to the time
 of recording; a cause that is in the same block is a distance of a few places. Hashes cannot be compressed at all, so
-only the one before every eighth event is kept and the others are computed again, which checks the chain on the way.
+only the one before every fourth event is kept and the others are computed again, which checks the chain on the way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.events.store.names import Origin
 from reconciler.events.store.query import EventQuery, as_recorded
 
 BLOCK_EVENTS = 32
-RUN_EVENTS = 8
+RUN_EVENTS = 4
 
 _LEVEL = 6
 _ID_SIZE = 16

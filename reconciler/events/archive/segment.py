@@ -140,6 +140,9 @@ class Segment:
     def event(self, event_id: bytes) -> Record | None:
         """The event of this id, or None."""
         time = id_time(event_id)
+        lowest, highest = self._id_times
+        if not lowest <= time <= highest:
+            return None
         for number, (low, span) in enumerate(self._directory.ids):
             if low <= time <= low + span:
                 block = self._block(number)
@@ -259,6 +262,12 @@ class Segment:
             raise self._unreadable(f"the directory cannot be read: {error}") from None
         ids, recorded = (list(zip(low, span, strict=True)) for low, span in zip(pairs[::2], pairs[1::2], strict=True))
         return _Directory(list(accumulate(sizes, initial=len(MAGIC))), masks, ids, recorded)
+
+    @cached_property
+    def _id_times(self) -> tuple[int, int]:
+        """The lowest and the highest time among the ids."""
+        ids = self._directory.ids
+        return min(low for low, _ in ids), max(low + span for low, span in ids)
 
     @cached_property
     def _streams(self) -> _Streams:
