@@ -23,7 +23,8 @@ from reconciler.apply.handlers import notifications
 from reconciler.apply.intents import Causes, Intent, intend, skipped
 from reconciler.apply.journal import Journal
 from reconciler.apply.means import Means
-from reconciler.apply.model import ApplyOptions, ApplyResult, ApplyStatus, Failure, plan_digest
+from reconciler.apply.milestones import apply_completed, apply_started
+from reconciler.apply.model import ApplyOptions, ApplyResult, ApplyStatus, Failure
 from reconciler.apply.preflight import obstacles_by_action, preflight
 from reconciler.apply.readiness import now_ms, own_gate
 from reconciler.apply.report import Reporter, Silent
@@ -120,7 +121,13 @@ class _Walk:
         self._report = reporter
         self._options = options
         self._apply_id = new_id("apply")
-        self._start = self._start_event()
+        self._start = apply_started(
+            plan,
+            apply_id=self._apply_id,
+            revision=means.projected.head.revision,
+            targets=options.targets,
+            cause=revision,
+        )
         self._causes = Causes(store, means.projected, started=self._start.event_id, revision=revision)
         self._schedule = Schedule(plan)
         self._began = time.monotonic()
@@ -162,24 +169,6 @@ class _Walk:
         self._obstacles = obstacles_by_action(self._plan, found)
         if found:
             self._report.on_problems([obstacle.text for obstacle in found])
-
-    def _start_event(self) -> NewEvent:
-        counts = self._plan.counts
-        data = {
-            "apply_id": self._apply_id,
-            "revision": self._means.projected.head.revision,
-            "plan_digest": plan_digest(self._plan),
-            "creates": counts.create,
-            "updates": counts.update,
-            "replaces": counts.replace,
-            "starts": counts.start,
-            "stops": counts.stop,
-            "deletes": counts.delete,
-            "adopts": counts.adopt,
-        }
-        if self._options.targets:
-            data["target"] = list(self._options.targets)
-        return NewEvent("apply_started", "fleet", self._plan.fleet, data, causation_id=self._revision)
 
     @property
     def _stopping(self) -> bool:
@@ -388,18 +377,7 @@ class _Walk:
         if fatal is None:
             remove_unused_secrets(self._means, self._store.projected())
         result = self._result()
-        data = {
-            "apply_id": result.apply_id,
-            "status": result.status,
-            "done": result.done,
-            "failed": result.failed,
-            "skipped": result.skipped,
-            "duration_ms": round(result.seconds * 1000),
-        }
-        if result.left_off:
-            data["left_off"] = result.left_off
-        ended = NewEvent("apply_completed", "fleet", self._plan.fleet, data, causation_id=self._start.event_id)
-        self._means.journal.record(ended)
+        self._means.journal.record(apply_completed(result, fleet=self._plan.fleet, cause=self._start.event_id))
         if fatal is not None:
             raise fatal
         return result
