@@ -71,6 +71,10 @@ def status(
             print_json(_document(found, session))
         else:
             typer.echo(_text(found, session))
+    if found.unusable:
+        from reconciler.errors import LogUnusable
+
+        raise typer.Exit(LogUnusable.exit_code)
 
 
 def _survey(session: Session, at: str) -> Survey:
@@ -121,7 +125,7 @@ def _text(found: Survey, session: Session) -> str:
         lines += ["", *_table(statuses, found, on=on)]
     else:
         lines += ["", "no services"]
-    if found.projected.sequence == 0 and not found.past:
+    if found.projected.sequence == 0 and not found.past and not found.unusable:
         lines += ["", "nothing has been applied yet: fleet apply"]
     return "\n".join(lines)
 

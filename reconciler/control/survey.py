@@ -33,6 +33,7 @@ class Survey:
         observed: None when the runtime cannot be read.
         revision: the row of the revision that holds; None before the first.
         warnings: what could not be read, a sentence each.
+        unusable: there is a log, and it cannot be read: what it says is unknown, not nothing.
         past: this is how it was at `projected.sequence`; nobody looked at the world then, so nothing is observed.
     """
 
@@ -41,6 +42,7 @@ class Survey:
     observed: Observed | None
     revision: Row | None = None
     warnings: tuple[str, ...] = field(default=())
+    unusable: bool = False
     past: bool = False
 
 
@@ -49,16 +51,19 @@ def survey(session: Session) -> Survey:
 
     Raises:
         NotFound: when there is neither a fleet file nor a log.
+        LogUnusable: when there is no fleet file and the log cannot be read.
     """
     warnings: list[str] = []
-    store = _store(session, warnings)
+    store, unusable = _store(session, warnings)
     if store is None and not session.file.exists():
+        if unusable is not None:
+            raise unusable
         raise NotFound(f"there is no {session.file.name} here and nothing has been applied", hint="fleet init")
     projected = store.projected() if store is not None else Projected()
     revision = _revision(store, projected) if store is not None else None
     desired = _desired(session, store, projected, warnings)
     observed = _observed(session, projected, warnings)
-    return Survey(desired, projected, observed, revision, tuple(warnings))
+    return Survey(desired, projected, observed, revision, tuple(warnings), unusable=unusable is not None)
 
 
 def survey_at(session: Session, moment: Moment) -> Survey:
@@ -78,12 +83,12 @@ def survey_at(session: Session, moment: Moment) -> Survey:
     return Survey(desired, projected, None, revision, past=True)
 
 
-def _store(session: Session, warnings: list[str]) -> Store | None:
+def _store(session: Session, warnings: list[str]) -> tuple[Store | None, LogUnusable | None]:
     try:
-        return session.store
+        return session.store, None
     except LogUnusable as error:
-        warnings.append(f"the log cannot be read: {error}")
-        return None
+        warnings.append(f"the log cannot be read, so what was applied is unknown: {error} ({error.hint})")
+        return None, error
 
 
 def _revision(store: Store, projected: Projected) -> Row | None:

@@ -77,8 +77,15 @@ def test_a_missing_file_is_told_and_the_rest_is_shown(terminal: Terminal, story:
 def test_a_broken_log_is_told(shop: Terminal) -> None:
     shop.database.write_bytes(b"this is no database" * 100)
     answer = shop.fleet("status")
-    assert answer.code == 0
-    assert "the log cannot be read" in answer.out
+    assert answer.code == 6
+    assert "the log cannot be read, so what was applied is unknown" in answer.out
+    assert "nothing has been applied yet" not in answer.out
+
+
+def test_a_broken_log_is_no_missing_one_even_without_a_file(shop: Terminal) -> None:
+    (shop.directory / "fleet.yaml").unlink()
+    shop.database.write_bytes(b"this is no database" * 100)
+    assert shop.fleet("status").code == 6
 
 
 def test_an_empty_fleet(shop: Terminal) -> None:
