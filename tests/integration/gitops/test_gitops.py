@@ -27,11 +27,11 @@ def test_over_http_each_commit_is_taken_up_in_its_authors_name(author: Author, h
     first = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
     with Following(place) as following:
         assert following.is_at(first)["revision"] == 1
-        assert place.labels() == {"web-1": "one"}
+        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
         second = author.push({"fleet.yaml": fleet_file(place.name, {"web": "two"})})
         status = following.is_at(second)
         assert (status["commit"], status["author"], status["revision"]) == (second, "Grace Hopper", 2)
-        assert place.labels() == {"web-1": "two"}
+        following.until(lambda: place.labels() == {"web-1": "two"}, "as declared")
         assert following.end() == 0
     events = [one for one in place.yard.events() if one.stream_type != "system"]
     assert {(one.metadata["source"], one.metadata["actor"]) for one in events} == {("git", "Grace Hopper")}
@@ -60,10 +60,10 @@ def test_over_ssh(author: Author, at: At, tmp_path: Path) -> None:
         commit = author.push({"hosts/eu1/fleet.yaml": fleet_file(place.name, {"web": "one"})})
         with Following(place, environ={"GIT_SSH_COMMAND": server.command}) as following:
             following.is_at(commit)
-            assert place.labels() == {"web-1": "one"}
+            following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
             commit = author.push({"hosts/eu1/fleet.yaml": fleet_file(place.name, {"web": "two"})})
             following.is_at(commit)
-            assert place.labels() == {"web-1": "two"}
+            following.until(lambda: place.labels() == {"web-1": "two"}, "as declared")
 
 
 def test_a_bad_commit_is_rejected_and_what_runs_is_healed_as_the_last_good_one_says(author: Author, at: At) -> None:
@@ -84,10 +84,10 @@ def test_a_bad_commit_is_rejected_and_what_runs_is_healed_as_the_last_good_one_s
         assert following.is_at(gone, "failure")["commit"] == good
         kill_inside(place.yard, "web-1")
         following.until(lambda: place.yard.types().count("container_started") == 3, "healed")
-        assert place.labels() == {"web-1": "one"}
+        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
         better = author.push({"fleet.yaml": fleet_file(place.name, {"web": "two"})})
         following.is_at(better)
-        assert place.labels() == {"web-1": "two"}
+        following.until(lambda: place.labels() == {"web-1": "two"}, "as declared")
     rejected = [one for one in place.yard.events() if one.event_type == "revision_rejected"]
     assert [one.data["commit"] for one in rejected] == [bad, gone]
     assert [one.metadata["commit"] for one in rejected] == [bad, gone]
@@ -103,11 +103,11 @@ def test_a_rewritten_branch_is_rejected_until_somebody_says_otherwise(author: Au
         other = author.push({"fleet.yaml": fleet_file(place.name, {"web": "three"})})
         status = following.is_at(other, "failure")
         assert "rewritten" in status["description"]
-        assert place.labels() == {"web-1": "two"}
+        following.until(lambda: place.labels() == {"web-1": "two"}, "as declared")
         following.end()
     with Following(place, "--accept-rewrite", other) as following:
         following.is_at(other)
-        assert place.labels() == {"web-1": "three"}
+        following.until(lambda: place.labels() == {"web-1": "three"}, "as declared")
     rejected = [one.data for one in place.yard.events() if one.event_type == "revision_rejected"]
     assert [one["commit"] for one in rejected] == [other]
 
@@ -120,7 +120,7 @@ def test_only_signed_commits_where_that_is_asked_for(author: Author, at: At, tmp
     unsigned = author.push({"fleet.yaml": fleet_file(place.name, {"web": "zero"})})
     with Following(place, "--allowed-signers", str(signers)) as following:
         assert "no signature" in following.is_at(unsigned, "failure")["description"]
-        assert place.labels() == {}
+        following.until(lambda: place.labels() == {}, "as declared")
         author.sign_with(key)
         signed = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
         following.is_at(signed)
@@ -128,7 +128,7 @@ def test_only_signed_commits_where_that_is_asked_for(author: Author, at: At, tmp
             change()
             commit = author.push({"fleet.yaml": fleet_file(place.name, {"web": "two"})})
             assert following.is_at(commit, "failure")["commit"] == signed
-            assert place.labels() == {"web-1": "one"}
+            following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
 
 
 def test_a_rollback_stays_until_the_file_changes_and_a_restart_changes_nothing(author: Author, at: At) -> None:
@@ -142,7 +142,7 @@ def test_a_rollback_stays_until_the_file_changes_and_a_restart_changes_nothing(a
         assert "rolled back" in following.is_at(second, "failure")["description"]
         other = author.push({"README": "another file"})
         assert "rolled back" in following.is_at(other, "failure")["description"]
-        assert place.labels() == {"web-1": "one"}
+        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
         before = place.yard.containers()
         following.end()
     with Following(place) as following:
@@ -152,7 +152,7 @@ def test_a_rollback_stays_until_the_file_changes_and_a_restart_changes_nothing(a
         }
         third = author.push({"fleet.yaml": fleet_file(place.name, {"web": "three"})})
         following.is_at(third)
-        assert place.labels() == {"web-1": "three"}
+        following.until(lambda: place.labels() == {"web-1": "three"}, "as declared")
 
 
 def test_a_repository_that_is_away_keeps_nobody_from_healing(author: Author, at: At) -> None:
@@ -182,7 +182,7 @@ def test_what_somebody_does_to_the_checkout_is_put_back(author: Author, at: At) 
         place.yard.project.file.write_text(fleet_file(place.name, {"web": "edited"}))
         following.says("somebody had changed it")
         following.until(lambda: "edited" not in place.yard.project.file.read_text(), "put it back")
-        assert place.labels() == {"web-1": "one"}
+        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
 
 
 def test_a_webhook_hurries_and_the_status_is_told_over_http_and_by_a_command(
@@ -250,6 +250,6 @@ def test_the_first_commit_may_be_wrong(author: Author, at: At) -> None:
         following.is_at(bad, "failure")
         good = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
         following.is_at(good)
-        assert place.labels() == {"web-1": "one"}
+        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
     assert not list(place.yard.events(EventQuery(types=("revision_rejected",))))
     assert os.path.exists(place.yard.database)
