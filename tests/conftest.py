@@ -26,17 +26,6 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try once more what failed beside the real engine, and say so at the end.
-
-    Podman 4 drops the connection of an exec, or leaves a container out of a list, now and then on a busy machine. A second
-    failure counts; what touches no engine has no second try.
-    """
-    for item in items:
-        if "podman_socket" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this test run share."""
