@@ -24,6 +24,7 @@ from reconciler.events.store.append import append
 from reconciler.events.store.connection import Pragmas, Readers, connect
 from reconciler.events.store.faults import translated
 from reconciler.events.store.follow import follow
+from reconciler.events.store.in_use import give_back, take
 from reconciler.events.store.lease import Lease, LeaseInfo, Leases, lease_holder
 from reconciler.events.store.names import newer_types
 from reconciler.events.store.opening import open_for_reading, open_for_writing
@@ -109,6 +110,7 @@ class Store:
     def __init__(self, path: Path, pragmas: Pragmas, clock: Callable[[], int], *, writing: bool = False) -> None:
         self.path = path
         self._clock = clock
+        self._file = take(path)
         self._readers = Readers(path, pragmas)
         self._reader = Reader(self._readers)
         self._appended = threading.Condition()
@@ -139,6 +141,9 @@ class Store:
         self._reader.close()
         if self._writer is not None:
             self._writer.close()
+        if self._file is not None:
+            give_back(self._file)
+            self._file = None
 
     def prepare(self, migrated_from: str | None) -> None:
         """Make the projections anew where other folds have filled them, and record what was done to the file."""

@@ -17,6 +17,7 @@ from reconciler.events.store.archive import archive_folder
 from reconciler.events.store.connection import Pragmas, connect
 from reconciler.events.store.faults import translate
 from reconciler.events.store.files import beside, folder_lock, make_private_file, make_private_folder, move_into_place
+from reconciler.events.store.in_use import first_bytes
 from reconciler.events.store.schema import APPLICATION_ID, DEFINITIONS, REVISION, REVISIONS
 
 _HEADER = b"SQLite format 3\0"
@@ -84,8 +85,7 @@ def _examine(path: Path) -> bool:
         LogUnusable: there is something else, or only the remains of a database.
     """
     try:
-        with open(path, "rb") as file:
-            header = file.read(len(_HEADER))
+        header = first_bytes(path, len(_HEADER))
     except FileNotFoundError:
         _refuse_remains(path)
         return False
@@ -93,6 +93,8 @@ def _examine(path: Path) -> bool:
         raise LogUnusable(
             f"the event log cannot be read: {error.strerror}", where=str(path), hint="check who owns the file"
         ) from error
+    if header is None:
+        return True
     if not header:
         raise LogUnusable("the file of the event log is empty: what it held is gone", where=str(path), hint=_RESTORE)
     if header != _HEADER:
