@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from reconciler.apply.observe import observations
-from reconciler.control.look import as_if_recorded, folded, local_images, shared_gone, with_unlisted
+from reconciler.control.look import folded, local_images, shared_gone, with_unlisted
 from reconciler.control.reading import now_ms, read_file
 from reconciler.errors import NotFound, SpecInvalid
 from reconciler.events.envelope import Event, NewEvent
@@ -22,6 +22,7 @@ from reconciler.events.sentences import sentence
 from reconciler.plan.model import PlanOptions
 from reconciler.plan.situation import Situation
 from reconciler.projections.fleet import revision_key
+from reconciler.projections.fold import as_if_recorded
 from reconciler.projections.projected import ProjectedContainer, project
 from reconciler.spec.desired import Desired, desired_from_document
 

@@ -15,8 +15,7 @@ from reconciler.control.freeze import Frozen, frozen_by
 from reconciler.control.held import hold_back
 from reconciler.control.reading import Reading, now_ms, read_file
 from reconciler.errors import NotFound
-from reconciler.events.envelope import Event, NewEvent
-from reconciler.ids import UUID
+from reconciler.events.envelope import NewEvent
 from reconciler.plan.diff import diff
 from reconciler.plan.model import (
     CreateContainer,
@@ -25,7 +24,7 @@ from reconciler.plan.model import (
     ReplaceContainer,
     StartContainer,
 )
-from reconciler.projections.fold import fold
+from reconciler.projections.fold import as_if_recorded, fold
 from reconciler.projections.projected import Projected, ProjectedContainer, RevisionHead, project
 from reconciler.projections.rows import MemoryRows, Rows
 from reconciler.runtime.model import ContainerRuntime, Observed, ObservedContainer
@@ -38,7 +37,6 @@ T = TypeVar("T")
 ReadFile = Callable[["Session", Rows | None, RevisionHead], Reading]
 
 _ANYTHING = PlanOptions()
-_NOBODY = UUID(int=0)
 _ASKERS = 4
 # The exit code of a process that was killed.
 _KILLED = 137
@@ -215,27 +213,6 @@ def shared_gone(desired: Desired, projected: Projected, runtime: ContainerRuntim
     networks |= {name for name in projected.networks.values() if name not in networks and runtime.network_exists(name)}
     volumes |= {name for name in projected.volumes.values() if name not in volumes and runtime.volume_exists(name)}
     return shared_observations(projected, fleet=desired.name, networks=networks, volumes=volumes, now_ms=now)
-
-
-def as_if_recorded(new: NewEvent, sequence: int) -> Event:
-    """What an event will look like in the log, as far as folds and sentences ask."""
-    at = new.occurred_at or 0
-    return Event(
-        sequence_number=sequence,
-        event_id=new.event_id,
-        event_type=new.event_type,
-        stream_type=new.stream_type,
-        stream_id=new.stream_id,
-        version=0,
-        data=new.data,
-        causation_id=new.causation_id,
-        correlation_id=_NOBODY,
-        metadata={},
-        occurred_at=at,
-        recorded_at=at,
-        schema_version=1,
-        hash=b"",
-    )
 
 
 class _Later(Generic[T]):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from uuid import UUID
 
-from reconciler.events.envelope import Event
+from reconciler.events.envelope import Event, NewEvent
 from reconciler.events.registry import TYPES
 from reconciler.projections.rows import Row, Rows
 
@@ -20,6 +21,8 @@ FOLD_VERSION = 1
 """Raised whenever folds give other rows for the same log: tables that older folds have filled are then made anew."""
 
 FOLDS: dict[str, Fold] = {}
+
+_NOBODY = UUID(int=0)
 
 # Where the folds of each family of events are; a family that is not listed is history only.
 _MODULES = {
@@ -70,3 +73,24 @@ def fold_of(event_type: str) -> Fold | None:
 def stamped(event: Event, row: Row) -> Row:
     """The row with the mark of the event that it follows from."""
     return {**row, "last_event_sequence": event.sequence_number}
+
+
+def as_if_recorded(new: NewEvent, sequence: int) -> Event:
+    """What an event will look like in the log, as far as folds and sentences ask."""
+    at = new.occurred_at or 0
+    return Event(
+        sequence_number=sequence,
+        event_id=new.event_id,
+        event_type=new.event_type,
+        stream_type=new.stream_type,
+        stream_id=new.stream_id,
+        version=0,
+        data=new.data,
+        causation_id=new.causation_id,
+        correlation_id=_NOBODY,
+        metadata={},
+        occurred_at=at,
+        recorded_at=at,
+        schema_version=1,
+        hash=b"",
+    )

@@ -82,6 +82,10 @@ def open_store(
     return store
 
 
+Decide = Callable[[Rows, int], Sequence[NewEvent]]
+"""Looks at the projections as they are, and at the time in Unix ms, and says what is to be recorded; or raises."""
+
+
 class Transaction:
     """What may be done in a transaction of one's own: statements on its connection, and appending events."""
 
@@ -120,7 +124,8 @@ class Store:
         if writing:
             with translated(path):
                 connection = connect(path, pragmas, access="write")
-                self._writer = Writer(path, connection, Projecting(connection), clock)
+                self._projecting = Projecting(connection)
+                self._writer = Writer(path, connection, self._projecting, clock)
                 self._leases = Leases(self._writer, lambda: connect(path, pragmas, access="write"))
         with self._readers.snapshot() as found:
             position = Position.of(found)
@@ -262,6 +267,31 @@ class Store:
         recorded = append(writer, self._reader.event, events, cause, expected_version=expected_version, guard=guard)
         self._tell()
         return recorded
+
+    def decide(self, decisions: Sequence[tuple[Decide, Cause]]) -> list[list[Event] | Exception]:
+        """Let each look and record in one transaction for all of them: nobody writes between a look and its record.
+
+        One that raises records nothing, and the others are none the wiser; each sees what those before it recorded.
+
+        Returns:
+            For each its events, or what it raised.
+
+        Raises:
+            LogUnusable, TimedOut: the log cannot be written; nothing of any of them was.
+        """
+        writer, _ = self._writing()
+        answers: list[list[Event] | Exception] = []
+        with writer.transaction() as connection:
+            rows = self._projecting.rows(connection)
+            for decide, cause in decisions:
+                try:
+                    prepared = [prepare(new) for new in decide(rows, self._clock())]
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                    answers.append(error)
+                else:
+                    answers.append(writer.record(prepared, cause))
+        self._tell()
+        return answers
 
     @contextlib.contextmanager
     def transaction(self, lease: Lease | None = None) -> Iterator[Transaction]:

@@ -15,10 +15,11 @@ import msgspec
 from reconciler.errors import LogUnusable
 from reconciler.events.envelope import Event
 from reconciler.events.store.connection import Readers
+from reconciler.events.store.reader import head_of
 from reconciler.events.upcasters import EventTooNew
 from reconciler.projections.definitions import PREFIX, table_definition, table_of
 from reconciler.projections.fold import FOLD_VERSION, fold
-from reconciler.projections.rows import Row
+from reconciler.projections.rows import Row, Rows
 
 _MOST_REMEMBERED = 20_000
 
@@ -139,14 +140,26 @@ class Projecting:
         Raises:
             LogUnusable: the tables do not belong to the log as it was before these events.
         """
-        if not self._checked:
-            Position.of(connection).expect(events[0].sequence_number - 1)
-            self._checked = True
+        self._check(connection, events[0].sequence_number - 1)
         rows = self._rows
         for event in events:
             fold(event, rows)
         rows.flush()
         connection.execute("UPDATE projection_position SET sequence_number = ?", (events[-1].sequence_number,))
+
+    def rows(self, connection: sqlite3.Connection) -> Rows:
+        """The rows as they are, inside a transaction; what was read or written before is remembered.
+
+        Raises:
+            LogUnusable: the tables do not belong to the end of the log.
+        """
+        self._check(connection, None)
+        return self._rows
+
+    def _check(self, connection: sqlite3.Connection, sequence: int | None) -> None:
+        if not self._checked:
+            Position.of(connection).expect(head_of(connection) if sequence is None else sequence)
+            self._checked = True
 
     def forget(self) -> None:
         """The tables may have changed under us."""
