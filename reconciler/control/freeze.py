@@ -6,11 +6,11 @@ own time zone, and lasts for its duration in real time, so that a change of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
+from reconciler.control.cron import starts_before
 from reconciler.control.reading import Reading, last_good, read_file
 from reconciler.errors import FleetFrozen
 from reconciler.plan.reasons import moment
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from reconciler.control.session import Session
     from reconciler.projections.projected import RevisionHead
     from reconciler.projections.rows import Rows
-
-_BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_SUNDAY = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,54 +81,6 @@ def unless_frozen(now_ms: Callable[[], int]) -> Callable[[Session, Rows | None, 
 
 def _until(window: FreezeWindow, now_ms: int) -> int | None:
     """When the latest start that has passed ends, if that is still to come."""
-    for start in _starts_before(window, now_ms):
+    for start in starts_before(window.start, window.timezone, now_ms=now_ms, back_ms=window.duration_ms):
         return start + window.duration_ms if start + window.duration_ms > now_ms else None
     return None
-
-
-def _starts_before(window: FreezeWindow, now_ms: int) -> Iterator[int]:
-    """Starts up to now, latest first; no further back than any could still last."""
-    zone = _zone(window.timezone)
-    minutes, hours, days, months, weekdays = (
-        _numbers(part, low, high) for part, (low, high) in zip(window.start.split(), _BOUNDS, strict=True)
-    )
-    weekdays = {day % _SUNDAY for day in weekdays}
-    _, _, day_part, _, weekday_part = window.start.split()
-    now = datetime.fromtimestamp(now_ms / 1000, zone)
-    # A day more, for a local time that a change of the clocks has moved.
-    for back in range(window.duration_ms // 86_400_000 + 3):
-        day = (now - timedelta(days=back)).replace(hour=0, minute=0, second=0, microsecond=0)
-        in_month, in_week = day.day in days, day.isoweekday() % _SUNDAY in weekdays
-        # As cron has it: where both are given, either will do.
-        both = not day_part.startswith("*") and not weekday_part.startswith("*")
-        if day.month not in months or not (in_month or in_week if both else in_month and in_week):
-            continue
-        starts = (
-            int(day.replace(hour=hour, minute=minute).timestamp() * 1000)
-            for hour in sorted(hours, reverse=True)
-            for minute in sorted(minutes, reverse=True)
-        )
-        yield from (start for start in starts if start <= now_ms)
-
-
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo(name)
-
-
-def _numbers(part: str, low: int, high: int) -> set[int]:
-    """The numbers that one field of a cron expression stands for."""
-    found: set[int] = set()
-    for one in part.split(","):
-        span, _, step = one.partition("/")
-        first, dash, last = span.partition("-")
-        if span == "*":
-            begin, end = low, high
-        else:
-            begin = int(first)
-            end = int(last) if dash else high if step else begin
-        found.update(range(begin, end + 1, int(step or 1)))
-    return found

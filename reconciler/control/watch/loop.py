@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from reconciler.control.freeze import unless_frozen
 from reconciler.control.notify.notifier import Notifier
 from reconciler.control.reading import now_ms
+from reconciler.control.tending import Tending
 from reconciler.control.watch.checks import HealthChecks
 from reconciler.control.watch.files import FileWatcher
 from reconciler.control.watch.hints import EngineHints
@@ -23,7 +24,7 @@ from reconciler.control.watch.steady import SteadyReading
 from reconciler.control.watch.turn import Turns
 from reconciler.control.watch.wake import Bell
 from reconciler.control.watch.watched import watched
-from reconciler.spec.desired import ReconcileSettings
+from reconciler.spec.desired import Desired, ReconcileSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,8 @@ class Loop:
         self._files = FileWatcher(self._bell, polling=options.polling, tell=lambda text: teller.tell("warning", text))
         self._hints = EngineHints(self._bell, lambda: session.runtime, session.project)
         self._checks = HealthChecks(self._bell, lambda: session.runtime, clock)
-        self._notifier = Notifier(session, lambda: self.turns.seen.desired if self.turns.seen is not None else None)
+        self._notifier = Notifier(session, self._desired)
+        self._tending = Tending(session, self._desired, teller, clock)
         self.turning = False
         self.turned_at = time.monotonic()
 
@@ -97,6 +99,7 @@ class Loop:
             self._hints.start()
             self._checks.start()
             self._notifier.start()
+            self._tending.start()
             self._turn()
             ready()
             while not self._stopping.is_set():
@@ -104,6 +107,7 @@ class Loop:
                 if not self._stopping.is_set():
                     self._turn()
         finally:
+            self._tending.stop()
             self._notifier.stop()
             self._hints.stop()
             self._checks.stop()
@@ -136,6 +140,10 @@ class Loop:
     def _settings(self) -> ReconcileSettings:
         seen = self.turns.seen
         return seen.desired.reconcile if seen is not None else ReconcileSettings()
+
+    def _desired(self) -> Desired | None:
+        """The fleet as the last turn saw it."""
+        return self.turns.seen.desired if self.turns.seen is not None else None
 
     def _turn(self) -> None:
         self.turning = True
