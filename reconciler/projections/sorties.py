@@ -42,6 +42,7 @@ def _(event: Event, rows: Rows) -> None:
                 "completed_at": None,
                 "progress": 0,
                 "status_message": None,
+                "waits_for": None,
                 **_NOT_BLOCKED,
                 "result": None,
                 **_NO_REVIEW_PENDING,
@@ -200,6 +201,13 @@ def _(event: Event, rows: Rows) -> None:
         _put(event, rows, row, **_NO_REVIEW_PENDING, attempt_base=base, not_before=0, result=None)
 
 
+@folds("dispatch_rejected")
+def _(event: Event, rows: Rows) -> None:
+    row = rows.get("sorties", event.data["sortie_id"])
+    if row is not None:
+        _put(event, rows, row, waits_for=event.data.get("reason"))
+
+
 @folds("review_started")
 def _(event: Event, rows: Rows) -> None:
     data = event.data
@@ -267,7 +275,7 @@ def _move(event: Event, rows: Rows, row: Row, status: str, **changed: Any) -> No
     before = row["status"]
     if status in _ENDED:
         changed = {"lease": None, **changed}
-    _put(event, rows, row, **{**_NOT_BLOCKED, "status": status, **changed})
+    _put(event, rows, row, **{**_NOT_BLOCKED, "waits_for": None, "status": status, **changed})
     done = (status == "completed") - (before == "completed")
     if done:
         _count(event, rows, row["mission_id"], completed_sorties=done)

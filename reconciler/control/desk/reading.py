@@ -127,7 +127,9 @@ def budget(found: Specialist) -> Budget | None:
 def timeouts(found: Mapping[str, Specialist] | list[Specialist]) -> dict[str, int]:
     """The heartbeat time-out of each pool in ms, as its specialists were registered with."""
     known = found.values() if isinstance(found, Mapping) else found
-    return {one.pool: int(one.metadata["heartbeat_timeout_ms"]) for one in known if "heartbeat_timeout_ms" in one.metadata}
+    return {
+        one.pool: int(one.metadata["heartbeat_timeout_ms"]) for one in known if "heartbeat_timeout_ms" in one.metadata
+    }
 
 
 def _one(rows: Rows, table: str, key: str, make: Callable[[Mapping[str, Any]], T], what: str) -> T:
