@@ -219,7 +219,7 @@ def _digest_now(digest: Callable[[Path], str], path: Path) -> str:
 
 
 def _file_now(path: Path) -> str:
-    return _digest_now(lambda found: content_digest(read_regular(found, limit=MAX_FILE_BYTES)), path)
+    return _digest_now(lambda found: content_digest(read_regular(found, limit=MAX_FILE_BYTES, commanding=True)), path)
 
 
 def _env_file_now(path: Path, key: bytes) -> str:

@@ -62,11 +62,14 @@ def shown_path(path: Path) -> str:
         return visible(str(path))
 
 
-def read_regular(path: Path, *, limit: int) -> bytes:
+def read_regular(path: Path, *, limit: int, commanding: bool = False) -> bytes:
     """The bytes of a regular file.
 
+    Args:
+        commanding: it says what is to be done. Root does not take that from a file that everybody may write to.
+
     Raises:
-        Unreadable: when it is missing, not a regular file, longer than the limit or not permitted.
+        Unreadable: when it is missing, not a regular file, longer than the limit, not permitted or not to be trusted.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -78,6 +81,8 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise Unreadable(f"is {kind_of(found.st_mode)}, not a file")
+        if commanding and found.st_mode & stat.S_IWOTH and os.geteuid() == 0:
+            raise Unreadable("may be written by everybody, and root would do what it says: chmod o-w")
         data = b"" if found.st_size > limit else _read_all(descriptor, limit + 1)
     except OSError as error:
         raise Unreadable(_in_words(error)) from None
@@ -152,5 +157,5 @@ def read_source(path: Path) -> Source:
     Raises:
         Unreadable: when it cannot be read, is too large or is not UTF-8 text.
     """
-    data = read_regular(path, limit=MAX_FILE_BYTES)
+    data = read_regular(path, limit=MAX_FILE_BYTES, commanding=True)
     return Source(shown_path(path), path, path.parent, decode(data), content_digest(data))
