@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from urllib.parse import quote
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 # Shorter texts occur everywhere by chance, and hiding them would only show where.
@@ -19,7 +20,7 @@ class Mask:
         self._forms: set[str] = set()
 
     def learn(self, value: bytes | str) -> None:
-        """From now on this value is hidden: as it is, line by line, and as JSON, a URL or Go's quoting would spell it."""
+        """From now on this value is hidden: as it is, line by line, and as JSON, a URL, base64 or Go would spell it."""
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         forms = {part for whole in (text, *text.splitlines()) for part in _spellings(whole)}
         with self._lock:
@@ -41,5 +42,15 @@ def _spellings(text: str) -> set[str]:
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
         quote(text, safe=""),
+        quote_plus(text),
         repr(text)[1:-1],
+        *_in_base64(text),
     }
+
+
+def _in_base64(text: str) -> set[str]:
+    """The text in both alphabets, without the padding, which programs leave out as they please."""
+    if len(text.strip()) < _SHORTEST:
+        return set()
+    data = text.encode("utf-8", "surrogatepass")
+    return {encode(data).decode().rstrip("=") for encode in (b64encode, urlsafe_b64encode)}

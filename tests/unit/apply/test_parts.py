@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from typing import Any
 
@@ -230,6 +231,15 @@ class TestMask:
         ):
             assert "words" not in mask(text).replace("***", "")
             assert "line" not in mask(text).replace("***", "")
+
+    def test_a_value_in_base64_is_hidden_too_with_and_without_its_padding(self) -> None:
+        mask = Mask()
+        mask.learn(b"pass\xc3\xbf?>word")
+        mask.learn("ab")
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            told = encode(b"pass\xc3\xbf?>word").decode()
+            assert mask(f"token={told} and {told.rstrip('=')}.").replace("=", "") == "token*** and ***."
+        assert mask("YWI") == "YWI"
 
     def test_longer_values_go_first(self) -> None:
         mask = Mask()
