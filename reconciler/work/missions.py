@@ -21,6 +21,9 @@ CHECKPOINT_SHARES = (25, 50, 75)
 _CHANGEABLE = frozenset({"title", "description", "priority", "metadata"})
 _FLEET = "fleet"
 
+IN_FORCE_AT_ONCE = ("title", "description", "priority", "parallel")
+"""What an edit of the file changes of a mission that is under way; everything else waits for its next run."""
+
 
 def _event(mission_id: str, event_type: str, now_ms: int, **data: Any) -> NewEvent:
     present = {key: value for key, value in data.items() if value is not None}
@@ -125,6 +128,8 @@ def declare(
             when=declared.when,
             review_kind=declared.review.kind if declared.review else None,
             review_by=declared.review.by if declared.review else "",
+            review_run=declared.review.run if declared.review else "",
+            review_prompt=declared.review.prompt if declared.review else "",
             assigned_to=declared.assigned_to,
         )
         events += sortie_commands.create(
@@ -185,6 +190,24 @@ def update(mission: Mission, changes: Mapping[str, Any], *, now_ms: int) -> list
         raise DefinitionFrozen(f"mission {mission.id} has started; an edit takes effect in its next run")
     real = {key: value for key, value in changes.items() if key == "metadata" or value != getattr(mission, key)}
     return [_event(mission.id, "mission_updated", now_ms, changes=real)] if real else []
+
+
+def follow_file(mission: Mission, spec: MissionSpec, metadata: Mapping[str, Any], *, now_ms: int) -> list[NewEvent]:
+    """Take over what the file may change of a declared mission while it is under way: wording, priority, parallelism.
+
+    Its sorties keep the definition that they started with.
+
+    Args:
+        metadata: the mission's own, which is kept but for how many sorties run at once.
+
+    Raises:
+        AlreadyEnded: it has ended.
+    """
+    _check_open(mission)
+    changes = {key: getattr(spec, key) for key in IN_FORCE_AT_ONCE if getattr(spec, key) != getattr(mission, key)}
+    if "parallel" in changes:
+        changes["metadata"] = {**metadata, "parallel": changes.pop("parallel")}
+    return [_event(mission.id, "mission_updated", now_ms, changes=changes)] if changes else []
 
 
 def settle(mission: Mission, sorties: Sequence[Sortie], *, now_ms: int) -> list[NewEvent]:

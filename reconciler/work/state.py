@@ -71,6 +71,8 @@ class SortiePlan:
     when: When = ""
     review_kind: ReviewKind | None = None
     review_by: str = ""
+    review_run: str = ""
+    review_prompt: str = ""
     assigned_to: str = ""
 
     @classmethod
@@ -92,6 +94,8 @@ class SortiePlan:
             when=metadata.get("when", ""),
             review_kind=review.get("kind", "general") if review else None,
             review_by=review.get("by", "") if review else "",
+            review_run=review.get("run", "") if review else "",
+            review_prompt=review.get("prompt", "") if review else "",
             assigned_to=metadata.get("assigned_to", "") or "",
         )
 
@@ -110,7 +114,12 @@ class SortiePlan:
             if getattr(self, key) != default:
                 metadata[key] = getattr(self, key)
         if self.review_kind is not None:
-            metadata["review"] = {"kind": self.review_kind, "by": self.review_by}
+            more = {"run": self.review_run, "prompt": self.review_prompt}
+            metadata["review"] = {
+                "kind": self.review_kind,
+                "by": self.review_by,
+                **{key: text for key, text in more.items() if text},
+            }
         return metadata
 
 
@@ -210,6 +219,7 @@ class Mission:
 
     Attributes:
         declared: it comes from fleet.yaml, so its definition is frozen once it starts.
+        name, run: what the file calls a declared one, and which run of it this is, from 1.
         needs_review: it waits in `review` for a person before it completes.
     """
 
@@ -223,6 +233,8 @@ class Mission:
     completed_at: int | None = None
     parallel: int = 0
     declared: bool = False
+    name: str = ""
+    run: int = 0
     needs_review: bool = False
     archived: bool = False
 
@@ -241,6 +253,8 @@ class Mission:
             completed_at=row.get("completed_at"),
             parallel=int(metadata.get("parallel", 0)),
             declared=bool(metadata.get("declared", False)),
+            name=metadata.get("name", "") if metadata.get("declared") else "",
+            run=int(metadata.get("run", 0)),
             needs_review=bool(metadata.get("review", False)),
             archived=bool(row.get("archived_at")),
         )
