@@ -260,7 +260,10 @@ class Harness(Value, frozen=True):
 
 
 class SpecialistSpec(Value, frozen=True):
-    """One declared kind of agent worker; `working_dir` is an absolute path."""
+    """One declared kind of agent worker; `working_dir` is an absolute path.
+
+    `stop_grace_ms` is how long one that has to go may still work on the sortie that it holds.
+    """
 
     name: str
     replicas: int = 1
@@ -272,14 +275,19 @@ class SpecialistSpec(Value, frozen=True):
     environment: dict[str, str | SecretUse] = {}
     secret_digests: dict[str, str] = {}
     working_dir: str = ""
+    stop_grace_ms: int = 60_000
     restart: Restart = Restart()
     protect: bool = False
     tags: tuple[str, ...] = ()
 
 
 class Review(Value, frozen=True):
+    """Who looks at a sortie's result, and what for: a command whose exit code is the verdict, or a prompt for an agent."""
+
     kind: Literal["code", "design", "security", "general"] = "general"
     by: str = ""
+    run: str = ""
+    prompt: str = ""
 
 
 class SortieSpec(Value, frozen=True):

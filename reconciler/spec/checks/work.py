@@ -32,6 +32,7 @@ def _check_mission(name: str, mission: MissionSpec, abilities: set[str], draft: 
     for sortie in mission.sorties.values():
         _check_order((*keys, sortie.name), sortie, known, draft, reading)
         _check_people((*keys, sortie.name), sortie, abilities, draft, reading)
+        _check_review((*keys, sortie.name), sortie, draft, reading)
     check_cycles(
         {one: sortie.depends_on for one, sortie in mission.sorties.items()},
         "sorties",
@@ -68,3 +69,14 @@ def _check_people(keys: Keys, sortie: SortieSpec, abilities: set[str], draft: Dr
         if person and person not in declared:
             message = f"no specialist of this file is called {quoted(person)}"
             reading.warn(*draft.spot(*keys, *below), message, reading.problems.hint(person, declared))
+
+
+def _check_review(keys: Keys, sortie: SortieSpec, draft: Draft, reading: Reading) -> None:
+    """A reviewer that only runs commands needs to be told which."""
+    review = sortie.review
+    reviewer = draft.specialists.get(review.by) if review is not None else None
+    if review is None or reviewer is None or review.run or reviewer.harness.command:
+        return
+    if reviewer.harness.kind in ("shell", "container") and not reading.problems.full:
+        message = f"{quoted(review.by)} runs commands, and nothing says what it runs to review this"
+        reading.warn(*draft.spot(*keys, "review"), message, "add run:, whose exit code is the verdict")

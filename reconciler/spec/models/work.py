@@ -64,7 +64,11 @@ class Specialist(Shape):
     heartbeat: Heartbeat | None = None
     budget: BudgetLimits | None = None
     environment: Environment | None = None
+    secrets: list[Text] | dict[str, Text] | Reference | None = Field(
+        None, description="secrets as environment variables: names, or a mapping of variables to names"
+    )
     working_dir: str | None = None
+    stop_grace_period: Duration | None = None
     restart: Policy | RestartOptions | None = None
     protect: Flag | None = None
     tags: Listed[Text] | None = None
@@ -75,6 +79,8 @@ class ReviewOptions(Shape):
 
     kind: ReviewKind | Reference | None = None
     by: Name | None = None
+    run: str | None = Field(None, description="a command for a shell: exit code 0 approves, 1 wants changes, 2 rejects")
+    prompt: str | None = Field(None, description="what an agent that reviews is asked to look at")
 
 
 class Sortie(Shape):

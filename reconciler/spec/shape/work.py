@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from reconciler.spec.desired import Budget, Harness, MissionSpec, Review, SortieSpec, SpecialistSpec, make
+from reconciler.spec.desired import Budget, Harness, MissionSpec, Review, SecretUse, SortieSpec, SpecialistSpec, make
 from reconciler.spec.reading import (
     Field,
     Reading,
@@ -19,7 +20,7 @@ from reconciler.spec.reading import (
     text,
     whole,
 )
-from reconciler.spec.shape.environment import environment
+from reconciler.spec.shape.environment import VARIABLE_NAME, environment, table_of
 from reconciler.spec.shape.lifecycle import specialist_restart
 from reconciler.spec.shape.names import NAME, NAME_RULE, named_entries
 from reconciler.spec.structures import command, fields_of, file_path, has, list_of, sorted_set
@@ -99,6 +100,22 @@ def _budget(node: Node, path: str, reading: Reading) -> Budget | None:
     return None if values is None else make(Budget, **values)
 
 
+_named_variables = table_of(filled_text, VARIABLE_NAME, "the name of an environment variable")
+
+
+def _secrets(node: Node, path: str, reading: Reading) -> dict[str, SecretUse] | None:
+    """Variables that hold secrets: a mapping to their names, or names alone, `api-key` in the variable `API_KEY`."""
+    if isinstance(node, Mapping):
+        named = _named_variables(node, path, reading)
+        return None if named is None else {variable: SecretUse(secret=name) for variable, name in named.items()}
+    names = list_of(filled_text, single=True)(node, path, reading)
+    return None if names is None else {_variable(name): SecretUse(secret=name) for name in sorted(set(names))}
+
+
+def _variable(secret: str) -> str:
+    return re.sub(r"\W", "_", secret).upper()
+
+
 SPECIALIST_FIELDS = {
     "replicas": Field("replicas", whole(0, MOST_REPLICAS)),
     "capabilities": Field("capabilities", _abilities),
@@ -106,7 +123,9 @@ SPECIALIST_FIELDS = {
     "heartbeat": Field("heartbeat", _heartbeat),
     "budget": Field("budget", _budget),
     "environment": Field("environment", environment),
+    "secrets": Field("secrets", _secrets),
     "working_dir": Field("working_dir", file_path),
+    "stop_grace_period": Field("stop_grace_ms", duration),
     "restart": Field("restart", specialist_restart),
     "protect": Field("protect", boolean),
     "tags": Field("tags", _names),
@@ -123,12 +142,19 @@ def specialist(name: str, entry: Entry, path: str, reading: Reading) -> Speciali
     heartbeat = values.pop("heartbeat", {})
     for key, value in heartbeat.items():
         values[f"heartbeat_{key}_ms"] = value
+    secrets, plain = values.pop("secrets", {}), values.get("environment", {})
+    for variable in sorted(secrets.keys() & plain.keys()):
+        reading.wrong(entry, path, f"the variable {variable} is given twice, in environment and in secrets")
+    if secrets:
+        values["environment"] = dict(sorted({**plain, **secrets}.items()))
     return make(SpecialistSpec, name=name, **values)
 
 
 REVIEW_FIELDS = {
     "kind": Field("kind", choice("code", "design", "security", "general")),
     "by": Field("by", _name),
+    "run": Field("run", filled_text),
+    "prompt": Field("prompt", filled_text),
 }
 
 

@@ -81,7 +81,9 @@ specialists:
     heartbeat: {interval: 10s, timeout: 30s}
     budget: {sorties_per_hour: 30, wall_time: 30m, tokens: 1000, cost_usd: 1.5}
     environment: {A: {secret: token}, B: c}
+    secrets: {C: token}
     working_dir: ./work
+    stop_grace_period: 5m
     restart: on-failure
     protect: true
     tags: [a]
