@@ -6,7 +6,6 @@ step within an action must be known after a crash in a certain order, the functi
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, assert_never
 from uuid import UUID
@@ -33,6 +32,7 @@ from reconciler.plan.model import (
     RemoveNetwork,
     RenameContainer,
     ReplaceContainer,
+    ReplaceNetwork,
     RestartContainer,
     RunHandler,
     StartContainer,
@@ -70,10 +70,10 @@ def carry_out(means: Means, action: AnyAction, intent: Intent) -> Outcomes:
         FleetError: it did not work.
     """
     match action:
-        case CreateNetwork():
-            return create_network(means, action, intent)
-        case RemoveNetwork():
-            return remove_network(means, action, intent)
+        case CreateNetwork() | ReplaceNetwork() | RemoveNetwork():
+            from reconciler.apply.networks import change_network
+
+            return change_network(means, action, intent)
         case CreateVolume():
             return create_volume(means, action, intent)
         case PullImage():
@@ -132,23 +132,6 @@ def record_of(action: Record, *, fleet: str, revision: int, cause: UUID | None) 
             return NewEvent("resource_moved", "fleet", fleet, data, causation_id=cause)
         case _:
             assert_never(action)
-
-
-def create_network(means: Means, action: CreateNetwork, intent: Intent) -> Outcomes:
-    """Make a network."""
-    network = action.network
-    means.runtime.create_network(network, means.labels(action.resource, intent.label))
-    data = {"network": network.name, "engine_name": network.engine_name}
-    return [intent.outcome("network_created", data)]
-
-
-def remove_network(means: Means, action: RemoveNetwork, intent: Intent) -> Outcomes:
-    """Remove a network of ours; one that carries no label of ours is left alone and forgotten."""
-    if action.engine_name in means.runtime.networks(means.desired.project):
-        with suppress(NotFound):
-            means.runtime.remove_network(action.engine_name)
-    data = {"network": action.network, "engine_name": action.engine_name}
-    return [intent.outcome("network_removed", data)]
 
 
 def create_volume(means: Means, action: CreateVolume, intent: Intent) -> Outcomes:

@@ -54,7 +54,9 @@ def order(means: Means, service: str, replica: int, *, name: str, digest: str, i
         name=name,
         image=spec.image,
         labels=labels,
-        networks=_networks(desired, spec, replica),
+        networks={
+            desired.networks[name].engine_name: aliases for name, aliases in answers_to(desired, spec, replica).items()
+        },
         volumes={
             mount.source: desired.volumes[mount.source].engine_name for mount in spec.mounts if mount.kind == "volume"
         },
@@ -63,16 +65,14 @@ def order(means: Means, service: str, replica: int, *, name: str, digest: str, i
     )
 
 
-def _networks(desired: Desired, spec: ServiceSpec, replica: int) -> dict[str, tuple[str, ...]]:
-    """Networks with the names to answer to.
+def answers_to(desired: Desired, spec: ServiceSpec, replica: int) -> dict[str, tuple[str, ...]]:
+    """The networks of a service with the names that a replica answers to there.
 
     The container's own name is among them: while it is made to take another's place it has a temporary one, and the
     engine's DNS does not follow a rename.
     """
     own = (spec.name, container_name(desired.name, spec, replica))
-    return {
-        desired.networks[use.network].engine_name: tuple(dict.fromkeys((*own, *use.aliases))) for use in spec.networks
-    }
+    return {use.network: tuple(dict.fromkeys((*own, *use.aliases))) for use in spec.networks}
 
 
 def file_bytes(file: FileContent) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reconciler.apply.actions import name_taken
 from reconciler.apply.means import Means
+from reconciler.apply.networks import in_the_way, strangers
 from reconciler.apply.orders import file_bytes, used_secrets
 from reconciler.errors import FleetError
 from reconciler.plan.model import (
@@ -24,6 +25,7 @@ from reconciler.plan.model import (
     PullImage,
     RemoveContainer,
     ReplaceContainer,
+    ReplaceNetwork,
     RestartContainer,
     StopContainer,
 )
@@ -56,7 +58,17 @@ def preflight(
     answers = ask_all(
         [lambda action=action: _guarded(means, action, brought, leaving) for action in making]  # type: ignore[misc]
     )
-    return [obstacle for answer in answers for obstacle in answer]
+    anew = [
+        obstacle for action in plan.actions if isinstance(action, ReplaceNetwork) for obstacle in _on(means, action)
+    ]
+    return [*anew, *(obstacle for answer in answers for obstacle in answer)]
+
+
+def _on(means: Means, action: ReplaceNetwork) -> Iterator[Obstacle]:
+    """Containers of others on a network that is to be made anew."""
+    others = strangers(means, action.old.engine_name)
+    if others:
+        yield Obstacle(action.id, in_the_way(action.old.engine_name, others))
 
 
 def port_is_free(port: PortMapping) -> bool:

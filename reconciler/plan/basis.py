@@ -36,7 +36,17 @@ def parts_of_projected(projected: Projected) -> dict[str, str]:
         for name, one in projected.services.items()
     }
     containers = {f"container {one.name}": _container(one) for one in projected.all_containers()}
-    named = ("networks", "volumes", "images", "suspensions", "drift ignores", "back-offs", "handlers")
+    named = (
+        "networks",
+        "network options",
+        "volumes",
+        "images",
+        "suspensions",
+        "drift ignores",
+        "back-offs",
+        "handlers",
+        "missions",
+    )
     shared = dict(zip(named, _relevant(projected)[2:], strict=True))
     return {name: digest_of(value) for name, value in {**services, **containers, **shared}.items()}
 
@@ -49,12 +59,17 @@ def _relevant(projected: Projected) -> list[Any]:
         ],
         [_container(one) for one in projected.all_containers()],
         projected.networks,
+        [[name, one.internal, one.subnet] for name, one in sorted(projected.made_networks.items())],
         projected.volumes,
         [[name, one.image_id, one.build_digest] for name, one in sorted(projected.images.items())],
         [[name, one.until, one.why] for name, one in sorted(projected.suspensions.items())],
         [[*key, until] for key, until in sorted(projected.drift_ignores.items())],
         [[key, one.until, one.abandoned] for key, one in sorted(projected.backoffs.items())],
         projected.handlers,
+        [
+            [name, one.run, one.status, one.title, one.description, one.priority, one.parallel, one.definition]
+            for name, one in sorted(projected.missions.items())
+        ],
     ]
 
 

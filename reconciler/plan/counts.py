@@ -8,6 +8,7 @@ from reconciler.plan.model import (
     AdoptContainer,
     AnyAction,
     BuildImage,
+    CancelMission,
     Counts,
     CreateContainer,
     CreateNetwork,
@@ -20,12 +21,15 @@ from reconciler.plan.model import (
     RemoveNetwork,
     RenameContainer,
     ReplaceContainer,
+    ReplaceNetwork,
     RestartContainer,
     RunHandler,
     StartContainer,
+    StartMission,
     StopContainer,
     Unchanged,
     UpdateContainer,
+    UpdateMission,
     Verb,
     verb_of,
 )
@@ -64,6 +68,7 @@ def thing_of(action: AnyAction) -> str:
             return replica_address(action.service, action.replica)
         case (
             CreateNetwork()
+            | ReplaceNetwork()
             | RemoveNetwork()
             | CreateVolume()
             | PullImage()
@@ -72,6 +77,9 @@ def thing_of(action: AnyAction) -> str:
             | MoveService()
             | ForgetService()
             | RunHandler()
+            | StartMission()
+            | UpdateMission()
+            | CancelMission()
         ):
             return action.resource
 

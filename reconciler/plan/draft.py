@@ -16,21 +16,27 @@ from reconciler.plan.graph import ordered
 from reconciler.plan.model import (
     AnyAction,
     BuildImage,
+    CancelMission,
     CreateNetwork,
     CreateVolume,
     DefineService,
     ForgetService,
+    Later,
     MoveService,
     Need,
     Notice,
     PullImage,
     RemoveNetwork,
+    ReplaceNetwork,
     RunHandler,
+    StartMission,
     Unchanged,
+    UpdateMission,
 )
 
 _PHASES: dict[type[object], int] = {
     CreateNetwork: 0,
+    ReplaceNetwork: 0,
     CreateVolume: 0,
     PullImage: 0,
     BuildImage: 0,
@@ -39,6 +45,9 @@ _PHASES: dict[type[object], int] = {
     ForgetService: 3,
     RemoveNetwork: 4,
     RunHandler: 5,
+    CancelMission: 6,
+    UpdateMission: 6,
+    StartMission: 6,
 }
 _CONTAINERS = 2
 
@@ -52,6 +61,7 @@ class Draft:
 
     def __init__(self) -> None:
         self.unchanged: list[Unchanged] = []
+        self.later: list[Later] = []
         self._actions: dict[str, AnyAction] = {}
         self._needs: dict[str, list[Need]] = {}
         self._soft: set[tuple[str, str]] = set()

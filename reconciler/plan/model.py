@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from reconciler.spec.desired import Build, Gate, Handler, NetworkSpec, Resources, ServiceSpec, VolumeSpec
+from reconciler.spec.desired import Build, Gate, Handler, MissionSpec, NetworkSpec, Resources, ServiceSpec, VolumeSpec
 
 PLAN_VERSION = 1
 
@@ -84,6 +84,13 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class CreateNetwork(Action, tag="create_network", frozen=True, omit_defaults=True, kw_only=True):
     network: NetworkSpec
+
+
+class ReplaceNetwork(Action, tag="replace_network", frozen=True, omit_defaults=True, kw_only=True):
+    """Make a network anew under its name: containers are taken off it, and have to be made anew afterwards."""
+
+    network: NetworkSpec
+    old: NetworkSpec
 
 
 class RemoveNetwork(Action, tag="remove_network", frozen=True, omit_defaults=True, kw_only=True):
@@ -217,12 +224,37 @@ class AdoptContainer(Action, tag="adopt_container", frozen=True, omit_defaults=T
     digest: str
 
 
+class StartMission(Action, tag="start_mission", frozen=True, omit_defaults=True, kw_only=True):
+    """Record the next run of a mission with all its sorties, and let it begin. `digest` is that of the definition."""
+
+    mission: str
+    run: int
+    digest: str
+    definition: MissionSpec
+
+
+class UpdateMission(Action, tag="update_mission", frozen=True, omit_defaults=True, kw_only=True):
+    """Take over what an edit changes of a mission that is under way; its sorties stay as they are."""
+
+    mission: str
+    mission_id: str
+    definition: MissionSpec
+
+
+class CancelMission(Action, tag="cancel_mission", frozen=True, omit_defaults=True, kw_only=True):
+    """Call off a mission that is under way: its open sorties are cancelled."""
+
+    mission: str
+    mission_id: str
+
+
 class RunHandler(Action, tag="run_handler", frozen=True, omit_defaults=True, kw_only=True):
     handler: Handler
 
 
 AnyAction = (
     CreateNetwork
+    | ReplaceNetwork
     | RemoveNetwork
     | CreateVolume
     | PullImage
@@ -240,6 +272,9 @@ AnyAction = (
     | ForgetService
     | AdoptContainer
     | RunHandler
+    | StartMission
+    | UpdateMission
+    | CancelMission
 )
 
 Verb = Literal["create", "update", "replace", "start", "stop", "restart", "delete", "adopt", "prepare", "record", "run"]
@@ -250,6 +285,14 @@ class Unchanged(msgspec.Struct, frozen=True):
 
     resource: str
     why: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Edits of the file that do not take effect now: `why`, and the fields that will differ in the mission's next run."""
+
+    resource: str
+    why: str
+    changes: tuple[FieldChange, ...]
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -292,6 +335,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         actions: sorted so that every action stands after those it needs.
+        later: edits that take effect in the next run of what they are about.
         destroys: how many containers would be removed or replaced, for `max_destroy`.
         masked: values are covered in it, so that it is for reading only.
     """
@@ -302,6 +346,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[AnyAction, ...] = ()
     unchanged: tuple[Unchanged, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    later: tuple[Later, ...] = ()
     counts: Counts = Counts()
     destroys: int = 0
     basis: Basis
@@ -353,15 +398,15 @@ def verb_of(action: AnyAction) -> Verb:
     match action:
         case CreateContainer():
             return "create"
-        case ReplaceContainer():
+        case ReplaceContainer() | ReplaceNetwork():
             return "replace"
         case RemoveContainer():
             return "delete"
-        case UpdateContainer() | RenameContainer():
+        case UpdateContainer() | RenameContainer() | UpdateMission():
             return "update"
-        case StartContainer():
+        case StartContainer() | StartMission():
             return "start"
-        case StopContainer():
+        case StopContainer() | CancelMission():
             return "stop"
         case RestartContainer():
             return "restart"

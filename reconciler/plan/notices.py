@@ -37,6 +37,11 @@ def add_notices(situation: Situation, draft: Draft, looked: Mapping[str, Looked]
             new, overlap = looked[replaced.service].wanted.spec, replaced.order == "start-first"
             for text in _data_at_replacement(old, new, overlap):
                 draft.warn(replaced.resource, text)
+    for name, change in sorted(situation.renamed.items()):
+        kind, _, key = name.partition(".")
+        if kind == "volumes" and not situation.selection.narrowed:
+            text = f"is {change.new} now: what was written stays in {change.old}, which is kept and not used any more"
+            draft.warn(f"volume/{key}", text)
     for moved in draft.of_type(MoveService):
         _names_after_a_move(draft, moved, looked[moved.service])
     for removed in draft.of_type(RemoveContainer):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from reconciler.plan import steps
 from reconciler.plan.fields import Changed, values_changed
@@ -118,7 +119,11 @@ def _missing(wanted: Wanted, container: ProjectedContainer, changed: Sequence[Ch
 
 
 def _edited(wanted: Wanted, container: ProjectedContainer, changed: Sequence[Changed]) -> Verdict:
-    return _unless_protected(wanted, steps.replace(wanted, container, _reason(wanted, changed)))
+    action = steps.replace(wanted, container, _reason(wanted, changed))
+    if container.digest == wanted.digest:
+        # Only what it shares with others changed: there is no former definition to go back to.
+        action = structs.replace(action, auto_revert=False)
+    return _unless_protected(wanted, action)
 
 
 def _reason(wanted: Wanted, changed: Sequence[Changed]) -> Reason:

@@ -19,23 +19,20 @@ from reconciler.plan.model import (
     RemoveContainer,
     RemoveNetwork,
     ReplaceContainer,
+    ReplaceNetwork,
 )
 from reconciler.plan.naming import service_address
-from reconciler.plan.reasons import counted
+from reconciler.plan.networks import as_made, networks_of, used_networks
+from reconciler.plan.reasons import counted, listed
 from reconciler.plan.replicas import AS_DECLARED
 from reconciler.plan.services import Looked
 from reconciler.plan.situation import Situation
 from reconciler.plan.wanted import Wanted
-from reconciler.spec.desired import ServiceSpec
+from reconciler.spec.desired import NetworkSpec, ServiceSpec
 
 _PULL_RANK: Mapping[str, int] = {"never": 0, "missing": 1, "always": 2}
 _UNUSED = Reason("removed_from_file", "no service uses it any more")
 _MOVED = Reason("definition_changed", "goes by another engine name now")
-
-
-def networks_of(spec: ServiceSpec) -> Iterator[str]:
-    """The networks that containers of a service join."""
-    return (use.network for use in spec.networks)
 
 
 def volumes_of(spec: ServiceSpec) -> Iterator[str]:
@@ -92,7 +89,12 @@ def _add_networks(situation: Situation, draft: Draft, makers: list[_Maker]) -> N
     known = situation.projected.networks
     for name, spec in sorted(situation.desired.networks.items()):
         address = f"network/{name}"
-        if name in groups and not spec.external and known.get(name) != spec.engine_name:
+        if name in situation.anew:
+            _replace_network(situation, draft, groups.get(name, []), spec)
+        elif name in situation.not_anew:
+            draft.keep(address, f"as it was made; {situation.not_anew[name]}")
+            draft.warn(address, f"was edited and is left as it was made: {situation.not_anew[name]}")
+        elif name in groups and not spec.external and known.get(name) != spec.engine_name:
             reason = _needed_by(groups[name])
             _before(
                 draft,
@@ -101,6 +103,18 @@ def _add_networks(situation: Situation, draft: Draft, makers: list[_Maker]) -> N
             )
         else:
             draft.keep(address, "external" if spec.external else AS_DECLARED if name in known else "not needed")
+
+
+def _replace_network(situation: Situation, draft: Draft, users: list[_Maker], spec: NetworkSpec) -> None:
+    """Make it anew before what is made anew on it, once what leaves for good has gone."""
+    address, changes = f"network/{spec.name}", situation.anew[spec.name]
+    options = listed([one.path.rpartition(".")[2] for one in changes])
+    old = as_made(spec, situation.projected.made_networks[spec.name])
+    reason = Reason("definition_changed", f"{options} changed", changes)
+    action = ReplaceNetwork(id=f"replace {address}", resource=address, reason=reason, network=spec, old=old)
+    _before(draft, users, action)
+    for removal in draft.of_type(RemoveContainer):
+        draft.after(action.id, removal.id, soft=True)
 
 
 def _add_volumes(situation: Situation, draft: Draft, makers: list[_Maker]) -> None:
@@ -146,7 +160,7 @@ def _add_image(situation: Situation, draft: Draft, reference: str, users: list[_
 def _remove_networks(situation: Situation, draft: Draft) -> None:
     """Networks that Fleet made and no service uses, once every container that is on them has gone."""
     known = situation.projected.networks
-    used = {name for spec in situation.desired.services.values() for name in networks_of(spec)}
+    used = used_networks(situation.desired)
     gone = [name for name in sorted(known) if name not in used or f"networks.{name}" in situation.renamed]
     if not gone or situation.selection.narrowed or situation.suspended(""):
         return

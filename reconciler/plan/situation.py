@@ -12,6 +12,7 @@ from msgspec import structs
 
 from reconciler.plan.graph import dependencies_first
 from reconciler.plan.model import FieldChange, PlanOptions
+from reconciler.plan.networks import edited_networks, why_not_anew
 from reconciler.plan.reasons import moment
 from reconciler.plan.selection import Names, Selection, select
 from reconciler.projections.projected import Projected, ProjectedBackoff, ProjectedContainer, ProjectedService
@@ -26,9 +27,12 @@ class Situation:
         containers: likewise; those of services that left the file included.
         moved: present name to the former one, for services that the log still knows by that.
         order: declared services, each after those it depends on.
+        missions: those that the file or the log knows, by name.
         leaving: services that the log or a container knows and the file does not.
         selection: what the plan may touch.
         renamed: `networks.<name>` and `volumes.<name>` that go by another engine name now.
+        anew: networks whose options were edited, and how, which this plan makes anew.
+        not_anew: those that it leaves as they are, and why.
     """
 
     def __init__(self, desired: Desired, projected: Projected, options: PlanOptions) -> None:
@@ -42,6 +46,7 @@ class Situation:
         self.order = dependencies_first(depends_on)
         known = self.services.keys() | self.containers.keys()
         self.leaving = sorted(known - desired.services.keys() - set(desired.inactive))
+        self.missions = sorted(desired.missions.keys() | projected.missions.keys())
         self.selection = self._selection(depends_on)
         self.renamed = {
             **_engine_names("networks", projected.networks, desired.networks),
@@ -49,6 +54,10 @@ class Situation:
         }
         self._ignores = tuple(one for one in desired.reconcile.ignore_drift if _holds(one, options.now_ms))
         self._definitions: dict[str, ServiceSpec | None] = {}
+        edited = edited_networks(self) if projected.made_networks else {}
+        held = {name: why_not_anew(self, name) for name in edited}
+        self.anew = {name: changes for name, changes in edited.items() if not held[name]}
+        self.not_anew = {name: why for name, why in held.items() if why}
         self._judges_drift = bool(self._ignores or projected.drift_ignores)
 
     def _selection(self, depends_on: Mapping[str, Iterable[str]]) -> Selection:
@@ -57,6 +66,7 @@ class Situation:
             return select(options, Names({}, {}), {}, {})
         specs = self.desired.services
         tags: dict[str, tuple[str, ...]] = {name: spec.tags for name, spec in specs.items()}
+        tags.update((f"mission/{name}", ()) for name in self.missions)
         tags.update((name, self._tags_in_log(name)) for name in self.leaving)
         return select(options, self.names(), tags, depends_on)
 
@@ -72,6 +82,7 @@ class Situation:
         }
         for name, spec in specs.items():
             replicas[name] = max([spec.replicas, *(one.replica for one in self.containers.get(name, ()))])
+        replicas.update((f"mission/{name}", 1) for name in self.missions)
         return Names(replicas, {old: new for new, old in self.moved.items()})
 
     def all_containers(self) -> Iterator[ProjectedContainer]:
@@ -95,13 +106,17 @@ class Situation:
 
     def suspended(self, service: str, replica: int = 0) -> str:
         """Why a service or replica is left alone; empty when it is not."""
-        suspensions = self.projected.suspensions
-        if not suspensions:
+        if not self.projected.suspensions:
             return ""
-        addresses = ["", f"service/{service}", f"service/{self.moved.get(service, service)}"]
+        addresses = [f"service/{service}", f"service/{self.moved.get(service, service)}"]
         if replica:
             addresses.append(f"service/{service}/{replica}")
-        for address in addresses:
+        return self.suspended_address(*addresses)
+
+    def suspended_address(self, *addresses: str) -> str:
+        """Why what goes by one of these addresses is left alone; empty when it is not."""
+        suspensions = self.projected.suspensions
+        for address in ("", *addresses) if suspensions else ():
             found = suspensions.get(address)
             if found is not None and (found.until is None or found.until > self.options.now_ms):
                 whole = "the fleet is " if not address else ""

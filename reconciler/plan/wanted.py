@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.plan.fields import UNKNOWN, Changed, compare
+from reconciler.plan.networks import behind
 from reconciler.plan.situation import Situation
 from reconciler.projections.projected import ProjectedContainer, ProjectedService
 from reconciler.spec.desired import to_document
@@ -82,7 +83,7 @@ class Wanted:
         )
 
     @cached_property
-    def _shared(self) -> tuple[Changed, ...]:
+    def _renamed(self) -> tuple[Changed, ...]:
         """Networks and volumes of this service that go by another engine name now: a container keeps the old one."""
         renamed = self.situation.renamed
         if not renamed:
@@ -95,12 +96,16 @@ class Wanted:
         """What a container would have to be made anew for; empty when it is as declared."""
         if container.digest not in self._differences:
             self._differences[container.digest] = self._differ(container.digest)
-        return self._differences[container.digest]
+        found = self._differences[container.digest]
+        if self.job and container.completed_digest is not None:
+            # It has no use for a network any more.
+            return found
+        return (*found, *(Changed("replace", change) for change in behind(self.situation, self.spec, container)))
 
     def _differ(self, digest: str) -> tuple[Changed, ...]:
         if digest == self.digest:
-            return self._shared
+            return self._renamed
         made_from = self.situation.definition(digest)
         if made_from is None:
             return (UNKNOWN,)
-        return (*(one for one in compare(made_from, self.spec) if one.role == "replace"), *self._shared)
+        return (*(one for one in compare(made_from, self.spec) if one.role == "replace"), *self._renamed)

@@ -121,8 +121,15 @@ def _shared(event: Event, rows: Rows, table: str, key: str, columns: Row) -> Non
 
 @folds("network_created")
 def _(event: Event, rows: Rows) -> None:
-    name = event.data["network"]
-    _shared(event, rows, "networks", name, {"network": name, "engine_name": event.data["engine_name"]})
+    data, name = event.data, event.data["network"]
+    columns = {
+        "network": name,
+        "engine_name": data["engine_name"],
+        "internal": data.get("internal"),
+        "subnet": data.get("subnet"),
+        "made": event.sequence_number,
+    }
+    _shared(event, rows, "networks", name, columns)
 
 
 @folds("network_removed", "network_vanished")

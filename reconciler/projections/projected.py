@@ -31,6 +31,7 @@ class ProjectedContainer(Struct, frozen=True):
         completed_digest: for a job, the definition that it completed.
         drift: fields changed by hand, each with `expected` and `actual`.
         created_at, started_at, changed_at: Unix ms.
+        made: the log's position at which it was made or found.
     """
 
     key: str
@@ -54,6 +55,7 @@ class ProjectedContainer(Struct, frozen=True):
     cause_event: str = ""
     completed_digest: str | None = None
     drift: dict[str, Any] = field(default_factory=dict)
+    made: int = 0
 
     @property
     def second(self) -> bool:
@@ -115,6 +117,44 @@ class ProjectedSuspension(Struct, frozen=True):
     at: int = 0
 
 
+class ProjectedNetwork(Struct, frozen=True):
+    """How a network was made, and the log's position at which; None is what an older log does not say."""
+
+    internal: bool | None = None
+    subnet: str | None = None
+    made: int = 0
+
+
+class ProjectedMission(Struct, frozen=True):
+    """The last run of a mission that the file declares or has declared.
+
+    Attributes:
+        name: what the file calls it.
+        run: from 1.
+        definition: the document of the `MissionSpec` that this run started with; None when it never started.
+        total, completed: how many sorties it has, and how many of them are completed.
+        reason: why it is in its status, where something was said.
+    """
+
+    name: str
+    mission_id: str
+    run: int
+    status: str
+    title: str
+    description: str
+    priority: str
+    parallel: int
+    definition: dict[str, Any] | None = None
+    total: int = 0
+    completed: int = 0
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Completed, failed or cancelled."""
+        return self.status in ("completed", "failed", "cancelled")
+
+
 class ProjectedImage(Struct, frozen=True):
     """What an image reference was last pulled or built as."""
 
@@ -140,12 +180,14 @@ class Projected(Struct, frozen=True):
         containers: by service, ordered by replica.
         definitions: container digest to the document it stands for; those of services and of known containers.
         networks, volumes: key in the file to the engine's name.
+        made_networks: key in the file to how the network was made.
         images: by reference.
         suspensions: by resource; the empty one is the whole fleet.
         drift_ignores: (resource, field) to Unix ms until which it is ignored, None for ever.
         backoffs: by `<service>/<replica>`.
         intents: open ones by hex id.
         handlers: pending ones to the services that asked.
+        missions: the last run of each that the file declares or has declared, by its name there.
         head: the revision that holds.
         sequence: the log's position that all of this belongs to.
     """
@@ -155,12 +197,14 @@ class Projected(Struct, frozen=True):
     definitions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
+    made_networks: Mapping[str, ProjectedNetwork] = field(default_factory=dict)
     images: Mapping[str, ProjectedImage] = field(default_factory=dict)
     suspensions: Mapping[str, ProjectedSuspension] = field(default_factory=dict)
     drift_ignores: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
     backoffs: Mapping[str, ProjectedBackoff] = field(default_factory=dict)
     intents: Mapping[str, ProjectedIntent] = field(default_factory=dict)
     handlers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missions: Mapping[str, ProjectedMission] = field(default_factory=dict)
     head: RevisionHead = RevisionHead()
     sequence: int = 0
 
@@ -184,6 +228,9 @@ def project(rows: Rows, *, sequence: int) -> Projected:
         definitions=_definitions(rows, services, containers),
         networks={name: row["engine_name"] for name, row in rows.scan("networks")},
         volumes={name: row["engine_name"] for name, row in rows.scan("volumes")},
+        made_networks={
+            name: ProjectedNetwork(row["internal"], row["subnet"], row["made"]) for name, row in rows.scan("networks")
+        },
         images={
             name: ProjectedImage(name, row["image_id"], row["build_digest"], row["how"])
             for name, row in rows.scan("images")
@@ -196,6 +243,7 @@ def project(rows: Rows, *, sequence: int) -> Projected:
         backoffs={key: _backoff(row) for key, row in rows.scan("backoffs")},
         intents={key: _intent(key, row) for key, row in rows.scan("intents")},
         handlers={name: tuple(row["notified_by"]) for name, row in rows.scan("handlers")},
+        missions=_missions(rows),
         head=_head(rows),
         sequence=sequence,
     )
@@ -245,6 +293,7 @@ def _container(key: str, row: Row) -> ProjectedContainer:
         row["cause_event"],
         row["completed_digest"],
         row["drift"],
+        row["made"],
     )
 
 
@@ -270,6 +319,31 @@ def _intent(key: str, row: Row) -> ProjectedIntent:
     return ProjectedIntent(
         key, row["action"], row["resource"], row["replica"], row["apply_id"], row["digest"], row["reason"], row["at"]
     )
+
+
+def _missions(rows: Rows) -> dict[str, ProjectedMission]:
+    found: dict[str, ProjectedMission] = {}
+    for key, row in rows.scan("missions"):
+        facts = row["metadata"]
+        if not facts.get("declared"):
+            continue
+        name, run = facts["name"], facts.get("run", 1)
+        if name not in found or run > found[name].run:
+            found[name] = ProjectedMission(
+                name,
+                key,
+                run,
+                row["status"],
+                row["title"],
+                row["description"] or "",
+                row["priority"],
+                facts.get("parallel", 0),
+                row["definition"],
+                row["total_sorties"],
+                row["completed_sorties"],
+                row["reason"] or "",
+            )
+    return found
 
 
 def _head(rows: Rows) -> RevisionHead:

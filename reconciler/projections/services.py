@@ -174,6 +174,7 @@ def _(event: Event, rows: Rows) -> None:
                 "adopted": adopted,
                 "external": False,
                 "intent_id": data.get("intent_id"),
+                "made": event.sequence_number,
                 "created_at": event.occurred_at,
                 "started_at": event.occurred_at if state == "running" else None,
                 "changed_at": event.occurred_at,

@@ -160,6 +160,15 @@ class ContainerRuntime(Protocol):
     def networks(self, project: str) -> tuple[str, ...]:
         """Engine names of this project's networks."""
 
+    def network_users(self, engine_name: str) -> tuple[ObservedContainer, ...]:
+        """Every container that is on a network, whoever made it, running or not."""
+
+    def attach(self, container: str, engine_name: str, aliases: tuple[str, ...]) -> None:
+        """Put a container on a network, with the names to answer to there."""
+
+    def detach(self, container: str, engine_name: str) -> None:
+        """Take a container off a network; one that is gone or not on it is no error."""
+
     def network_exists(self, engine_name: str) -> bool: ...
 
     def create_volume(self, volume: VolumeSpec, labels: Mapping[str, str]) -> None:

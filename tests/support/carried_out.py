@@ -27,6 +27,7 @@ from reconciler.plan.model import (
     RemoveNetwork,
     RenameContainer,
     ReplaceContainer,
+    ReplaceNetwork,
     RestartContainer,
     RunHandler,
     StartContainer,
@@ -37,7 +38,7 @@ from reconciler.plan.model import (
 from reconciler.projections.fold import fold
 from reconciler.projections.projected import Projected, project
 from reconciler.projections.rows import MemoryRows
-from reconciler.spec.desired import Desired, ServiceSpec, to_document
+from reconciler.spec.desired import Desired, NetworkSpec, ServiceSpec, to_document
 
 Told = tuple[str, dict[str, Any]]
 
@@ -133,7 +134,7 @@ class Log:
                 yield "container_adopted", _adopted(action, desired)
             case RunHandler():
                 yield "handler_completed", {"handler": action.handler.name}
-            case CreateNetwork() | RemoveNetwork() | CreateVolume() | PullImage() | BuildImage():
+            case CreateNetwork() | ReplaceNetwork() | RemoveNetwork() | CreateVolume() | PullImage() | BuildImage():
                 yield from _shared(action)
 
     def _made(self, action: CreateContainer | ReplaceContainer, spec: ServiceSpec, label: str) -> Iterator[Told]:
@@ -218,10 +219,15 @@ def _adopted(action: AdoptContainer, desired: Desired) -> dict[str, Any]:
     }
 
 
-def _shared(action: CreateNetwork | RemoveNetwork | CreateVolume | PullImage | BuildImage) -> Iterator[Told]:
+def _shared(
+    action: CreateNetwork | ReplaceNetwork | RemoveNetwork | CreateVolume | PullImage | BuildImage,
+) -> Iterator[Told]:
     match action:
         case CreateNetwork(network=network):
-            yield "network_created", {"network": network.name, "engine_name": network.engine_name}
+            yield "network_created", _made_network(network)
+        case ReplaceNetwork(network=network, old=old):
+            yield "network_removed", {"network": old.name, "engine_name": old.engine_name}
+            yield "network_created", _made_network(network)
         case RemoveNetwork(network=name, engine_name=engine_name):
             yield "network_removed", {"network": name, "engine_name": engine_name}
         case CreateVolume(volume=volume):
@@ -230,3 +236,8 @@ def _shared(action: CreateNetwork | RemoveNetwork | CreateVolume | PullImage | B
             yield "image_pulled", {"image": image, "image_id": image_id(image)}
         case BuildImage(image=image, build=build):
             yield "image_built", {"image": image, "image_id": image_id(image), "build_digest": build.digest}
+
+
+def _made_network(network: NetworkSpec) -> dict[str, Any]:
+    options = {"internal": network.internal, "subnet": network.subnet}
+    return {"network": network.name, "engine_name": network.engine_name, **options}

@@ -235,6 +235,26 @@ class ContainerRuntimeContract:
         runtime.remove_network(unique_name)
         assert runtime.networks(project) == ()
 
+    def test_taking_a_container_off_a_network_and_back(
+        self, runtime: ContainerRuntime, order: ContainerOrder, unique_name: str, project: str
+    ) -> None:
+        network = NetworkSpec("net", unique_name)
+        runtime.create_network(network, ownership(project))
+        made = self.running(runtime, replace(order, networks={unique_name: ("web",)}))
+        assert [one.container_id for one in runtime.network_users(unique_name)] == [made]
+        runtime.detach(made, unique_name)
+        runtime.detach(made, unique_name)
+        assert runtime.network_users(unique_name) == ()
+        runtime.remove_network(unique_name)
+        runtime.detach(made, unique_name)
+        runtime.create_network(network, ownership(project))
+        runtime.attach(made, unique_name, ("web",))
+        assert list(runtime.inspect(made).addresses) == [unique_name]
+        runtime.stop(made, 0)
+        runtime.remove(made)
+        runtime.detach(made, unique_name)
+        runtime.remove_network(unique_name)
+
     def test_a_network_that_is_not_there_is_refused(
         self, runtime: ContainerRuntime, order: ContainerOrder, unique_name: str
     ) -> None:

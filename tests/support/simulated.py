@@ -134,7 +134,7 @@ class SimulatedRuntime:
     @verb
     def inspect(self, container: str) -> ContainerDetails:
         found = self._there(container)
-        addresses = {name: f"10.89.0.{index + 2}" for index, name in enumerate(sorted(found.order.networks))}
+        addresses = {name: f"10.89.0.{index + 2}" for index, name in enumerate(sorted(found.networks))}
         ports = found.ports if found.state == "running" else ()
         return ContainerDetails(replace(found.seen(), oom_killed=found.oom_killed), ports, addresses)
 
@@ -251,13 +251,28 @@ class SimulatedRuntime:
 
     @verb
     def remove_network(self, engine_name: str) -> None:
-        if any(engine_name in c.order.networks for c in self.containers.values()):
+        if any(engine_name in c.networks for c in self.containers.values()):
             raise ActionFailed(f"could not remove network {engine_name}: it is in use")
         self.networks_made.pop(engine_name, None)
 
     @verb
     def networks(self, project: str) -> tuple[str, ...]:
         return owned_by(self.networks_made, project)
+
+    @verb
+    def network_users(self, engine_name: str) -> tuple[ObservedContainer, ...]:
+        return tuple(c.seen() for c in self.containers.values() if engine_name in c.networks)
+
+    @verb
+    def attach(self, container: str, engine_name: str, aliases: tuple[str, ...]) -> None:
+        if engine_name not in self.networks_made:
+            raise NotFound(f"could not put container {container} on network {engine_name}: no such network")
+        self._there(container).networks.add(engine_name)
+
+    @verb
+    def detach(self, container: str, engine_name: str) -> None:
+        if container in self.containers:
+            self.containers[container].networks.discard(engine_name)
 
     @verb
     def network_exists(self, engine_name: str) -> bool:

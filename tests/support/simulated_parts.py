@@ -45,6 +45,10 @@ class SimulatedContainer:
     files: dict[str, bytes] = field(default_factory=dict)
     lines: list[tuple[int, Line]] = field(default_factory=list)
     ports: tuple[tuple[str, int, int, str], ...] = ()
+    networks: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.networks = set(self.order.networks)
 
     def seen(self) -> ObservedContainer:
         """As a list shows it."""

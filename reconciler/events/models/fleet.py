@@ -109,7 +109,10 @@ class _Network(EventModel):
 
 
 class NetworkCreated(_Network):
-    """Fleet made a network."""
+    """Fleet made a network; older logs do not say how."""
+
+    internal: bool | None = None
+    subnet: str | None = None
 
 
 class NetworkRemoved(_Network):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from reconciler.errors import ActionFailed, NotFound
-from reconciler.runtime.model import LABEL_PROJECT
+from reconciler.runtime.model import LABEL_PROJECT, ObservedContainer
 from reconciler.runtime.podman import wire
 from reconciler.runtime.podman.client import Client, filters, segment
 from reconciler.spec.desired import NetworkSpec, VolumeSpec
@@ -59,6 +59,32 @@ class Objects:
         query = {"filters": filters(label=f"{LABEL_PROJECT}={project}")}
         found = self._client.look_through("/networks/json", wire.Named, "list this fleet's networks", query)
         return tuple(sorted(network.name for network in found))
+
+    def network_users(self, engine_name: str) -> tuple[ObservedContainer, ...]:
+        """Every container that is on a network, whoever made it, running or not."""
+        query = {"all": "true", "filters": filters(network=engine_name)}
+        doing = f"list the containers of network {engine_name}"
+        found = self._client.look_through("/containers/json", wire.Listed, doing, query)
+        return tuple(wire.observed(one) for one in found)
+
+    def attach(self, container: str, engine_name: str, aliases: tuple[str, ...]) -> None:
+        """Put a container on a network, with the names to answer to there."""
+        body = {"container": container, "aliases": list(aliases)}
+        doing = f"put container {container} on network {engine_name}"
+        self._client.act("POST", f"/networks/{segment(engine_name)}/connect", doing, body=body)
+
+    def detach(self, container: str, engine_name: str) -> None:
+        """Take a container off a network; one that is gone or not on it is no error."""
+        doing = f"take container {container} off network {engine_name}"
+        try:
+            self._client.act(
+                "POST", f"/networks/{segment(engine_name)}/disconnect", doing, body={"Container": container}
+            )
+        except NotFound:
+            return
+        except ActionFailed as refused:
+            if "not connected" not in refused.what:
+                raise
 
     def network_exists(self, engine_name: str) -> bool:
         """Whether there is a network of this name, owned or not."""

@@ -395,3 +395,22 @@ def _process_arguments() -> list[bytes]:
             except OSError:
                 continue
     return found
+
+
+def test_a_network_with_other_options_is_made_anew_with_its_containers(yard: Yard, podman: Podman) -> None:
+    services = f"db: {{{SLEEPER}, networks: [back]}}\nweb: {{{SLEEPER}, networks: [back]}}\nother: {{{SLEEPER}}}"
+    yard.write(services, more="networks: {back: {}}")
+    yard.must_apply()
+    before = {name: one.container_id for name, one in yard.containers().items()}
+    yard.write(services, more="networks: {back: {internal: true}}")
+    plan = yard.look().plan
+    assert [one.id for one in plan.actions] == ["replace network/back", "replace service/db/1", "replace service/web/1"]
+    (change,) = plan.actions[0].reason.changes
+    assert (change.path, change.old, change.new) == ("networks.back.internal", False, True)
+    yard.must_apply()
+    after = {name: one.container_id for name, one in yard.containers().items()}
+    assert {name for name in after if after[name] == before[name]} == {f"{yard.name}-other-1"}
+    assert b"default" not in podman.exec(f"{yard.name}-web-1", ("ip", "route"))[1]
+    assert yard.plan() == []
+    why = yard.run("why", "service/web").stdout
+    assert "networks.back.internal" in why

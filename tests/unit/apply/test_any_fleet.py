@@ -86,9 +86,9 @@ class AnyFleet(RuleBasedStateMachine):
         self.strangers: dict[str, Any] = {}
         self.volumes: set[str] = set()
 
-    @rule(wanted=services())
-    def edit(self, wanted: list[ServiceSpec]) -> None:
-        self.fleet.want(*wanted)
+    @rule(wanted=services(), internal=st.booleans())
+    def edit(self, wanted: list[ServiceSpec], internal: bool) -> None:
+        self.fleet.want(*wanted, networks={"net": NetworkSpec("net", "shop-net", internal=internal)})
 
     @rule(name=st.sampled_from(["shop-x-1", "stranger", "shop-z-9"]), owner=st.sampled_from(["", "another"]))
     def stranger_appears(self, name: str, owner: str) -> None:
@@ -137,7 +137,9 @@ class AnyFleet(RuleBasedStateMachine):
             self.fleet.log.append([event], Cause("ada", "cli"))
 
     @rule(
-        verb=st.sampled_from(["create", "start", "stop", "remove", "rename"]),
+        verb=st.sampled_from(
+            ["create", "start", "stop", "remove", "rename", "detach", "remove_network", "create_network"]
+        ),
         nth=st.integers(1, 3),
         when=st.sampled_from(["before", "after"]),
     )
@@ -165,6 +167,10 @@ class AnyFleet(RuleBasedStateMachine):
             assert len({one.replica for one in containers}) == len(containers), "a replica has two containers"
             if not spec.protect:
                 assert len(containers) <= spec.replicas
+
+        for one in self.fleet.runtime.containers.values():
+            if one.state == "running" and one.container_id not in self.strangers:
+                assert one.networks == set(one.order.networks), "one that runs was left without its network"
 
     @invariant()
     def strangers_are_as_they_were(self) -> None:

@@ -47,6 +47,10 @@ def _first(fleet: Fleet) -> None:
     )
 
 
+def _with_an_internal_network(fleet: Fleet) -> None:
+    fleet.want(*fleet.desired.services.values(), networks={"net": NetworkSpec("net", "shop-net", internal=True)})
+
+
 def _with_secret(fleet: Fleet) -> None:
     fleet.environ["PASSWORD"] = "first"
     uses = {"secrets": (SecretFile("password", "/run/password"),)}
@@ -104,6 +108,7 @@ SCENARIOS: dict[str, tuple[Step, Step]] = {
     "other limits": (_wanting(service("web")), _wanting(service("web", resources=Resources(memory=1 << 26)))),
     "another name": (_wanting(service("web")), _wanting(service("web", container_name="site"))),
     "another secret": (_with_secret, _with_another_secret),
+    "another kind of network": (_first, _with_an_internal_network),
     "what others did": (
         _first,
         _by_hand(
@@ -176,9 +181,12 @@ def _break_log(fleet: Fleet, nth: int, when: str) -> None:
     fleet.log.append = broken  # type: ignore[method-assign]
 
 
-def shape(fleet: Fleet) -> dict[str, tuple[str, str]]:
-    """Containers by name, with their state and what they were made from."""
-    return {one.name: (one.state, one.order.labels["fleet.digest"]) for one in fleet.runtime.containers.values()}
+def shape(fleet: Fleet) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Containers by name, with their state, what they were made from and the networks that they are on."""
+    return {
+        one.name: (one.state, one.order.labels["fleet.digest"], tuple(sorted(one.networks)))
+        for one in fleet.runtime.containers.values()
+    }
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -194,7 +202,7 @@ def test_after_a_crash_the_next_apply_converges(name: str) -> None:
         told = f"died {when} {verb} number {nth}"
         assert fleet.plan() == [], told
         if name in _EITHER_END:
-            assert {key: state for key, (state, _) in shape(fleet).items()} == {"shop-web-1": "running"}, told
+            assert {key: state for key, (state, _, _) in shape(fleet).items()} == {"shop-web-1": "running"}, told
         else:
             assert shape(fleet) == wanted, told
         assert len(fleet.log.projected().containers.get("web", ())) == len(
