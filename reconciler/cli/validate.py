@@ -39,6 +39,7 @@ def validate(
         loaded = load(project.file, project=project.directory, options=options)
     except SpecInvalid as error:
         if not as_json and not annotations:
+            error.hint = ""
             raise
         _show(error.problems, (), as_json=as_json)
         raise typer.Exit(error.exit_code) from None

@@ -18,6 +18,18 @@ def _replica(data: Data) -> str:
     return f"{data['service']}/{data['replica']}"
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _process(data: Data) -> str:
+    return f"specialist/{data['pool']}/{data['replica']}"
+
+
+def _pool(data: Data) -> str:
+    return f"specialist/{data['pool']}" + (f"/{data['replica']}" if data.get("replica") else "")
+
+
 def _short(container_id: str) -> str:
     return container_id[:12]
 
@@ -106,10 +118,34 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     ),
     "job_completed": lambda d: f"job {_replica(d)} completed with exit code {d['exit_code']}",
     "backoff_started": lambda d: (
-        f"container {_replica(d)} failed {d['failures']} times; next try in {d['delay_ms'] / 1000:g} s"
+        f"container {_replica(d)} failed {_times(d['failures'])}; "
+        + (f"next try in {d['delay_ms'] / 1000:g} s" if d["delay_ms"] else "it is tried again at once")
     ),
     "backoff_reset": lambda d: f"container {_replica(d)} runs steadily again",
     "restart_abandoned": lambda d: f"restarting {_replica(d)} was given up after {d['failures']} tries: {d['why']}",
+    "specialist_defined": lambda d: f"specialist/{d['pool']} was defined ({d['digest']})",
+    "specialist_removed": lambda d: f"specialist/{d['pool']} left the fleet",
+    "specialist_stop_requested": lambda d: f"{_pool(d)} was asked to stop",
+    "specialist_start_requested": lambda d: f"{_pool(d)} was asked to start",
+    "specialist_process_started": lambda d: f"{_process(d)} was started as process {d['pid']}",
+    "specialist_process_found": lambda d: f"{_process(d)} was found running unrecorded as process {d['pid']}",
+    "specialist_process_stopped": lambda d: f"{_process(d)} was stopped",
+    "specialist_process_exited": lambda d: (
+        f"{_process(d)} ended"
+        + (f" with exit code {d['exit_code']}" if d.get("exit_code") is not None else "")
+        + "; Fleet did not do it"
+    ),
+    "specialist_process_paused": lambda d: f"{_process(d)} was paused; Fleet did not do it",
+    "specialist_process_resumed": lambda d: (
+        f"{_process(d)} goes on" + ("; Fleet did not do it" if d.get("external") else "")
+    ),
+    "specialist_backoff_started": lambda d: (
+        f"{_process(d)} failed {d['failures']} times; next try in {d['delay_ms'] / 1000:g} s"
+    ),
+    "specialist_backoff_reset": lambda d: f"{_process(d)} runs steadily again",
+    "specialist_restart_abandoned": lambda d: (
+        f"starting {_process(d)} was given up after {d['failures']} tries: {d['why']}"
+    ),
     "lease_acquired": lambda d: f"{d['holder']} took the writer's lease to {d['purpose']}",
     "lease_released": lambda d: f"{d['holder']} gave the writer's lease back",
     "lease_broken": lambda d: f"{d['by']} broke the lease of {d['holder']}",

@@ -18,6 +18,7 @@ from reconciler.events.envelope import Event
 from reconciler.events.sentences import sentence
 from reconciler.events.store.query import EventQuery
 from reconciler.ops.why import EventLookup, Link, chain
+from reconciler.plan.reasons import counted
 from reconciler.projections.fold import fold
 from reconciler.projections.rows import MemoryRows, Row, Rows
 
@@ -143,9 +144,9 @@ def symptoms(rows: Rows, service: str) -> Iterator[str]:
     for key, backoff in rows.scan("backoffs"):
         if key.rpartition("/")[0] == service:
             yield (
-                f"restarting {key} was given up after {backoff['failures']} failures"
+                f"restarting {key} was given up after {counted(backoff['failures'], 'failure')}"
                 if backoff["abandoned"]
-                else f"{key} keeps failing ({backoff['failures']} times)"
+                else f"{key} keeps failing ({counted(backoff['failures'], 'time')})"
             )
 
 

@@ -90,7 +90,13 @@ def _about_revision(row: Row) -> str:
         place = f"{first['file']}:{first['line']}: " if first.get("line") else ""
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return f"{place}{first['message']}{more}"
-    return row.get("reason") or ", ".join(str(file["path"]) for file in row.get("files") or ())
+    about = row.get("reason") or ", ".join(str(file["path"]) for file in row.get("files") or ())
+    reverted = row.get("reverted")
+    if row["status"] != "reverted" or not reverted:
+        return about
+    why = f": {reverted['why']}" if reverted["why"] else ""
+    taken_back = f"taken back in favour of revision {reverted['to_revision']}{why}"
+    return f"{about}; {taken_back}" if about else taken_back
 
 
 def _applies(rows: Rows, *, writing: bool) -> Iterator[Entry]:

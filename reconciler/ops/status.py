@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.plan.reasons import moment
+from reconciler.plan.reasons import counted, moment
 from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedService, ProjectedSuspension
 from reconciler.runtime.model import LABEL_DIGEST, LABEL_REPLICA, LABEL_RESOURCE, Observed, ObservedContainer
 from reconciler.spec.desired import Desired, ServiceSpec
@@ -262,9 +262,9 @@ def _circumstances(slot: _Slot, projected: Projected, now_ms: int) -> Iterator[s
             yield f"{'the fleet is ' if not suspension.resource else ''}{suspension_text(suspension)}"
     backoff = projected.backoffs.get(f"{slot.service}/{slot.replica}")
     if backoff is not None and backoff.abandoned:
-        yield f"given up after {backoff.failures} failures"
-    elif backoff is not None:
-        yield f"waits {backoff.delay_ms / 1000:g}s after {backoff.failures} failures"
+        yield f"given up after {counted(backoff.failures, 'failure')}"
+    elif backoff is not None and backoff.until is not None and backoff.until > now_ms:
+        yield f"waits until {moment(backoff.until)} after {counted(backoff.failures, 'failure')}"
     if slot.container is not None:
         for field in sorted(slot.container.drift):
             yield f"{field} was changed by hand"

@@ -54,10 +54,14 @@ def _(event: Event, rows: Rows) -> None:
     bad, good = revision_key(event.data["revision"]), revision_key(event.data["to_revision"])
     row = rows.get("revisions", bad)
     if row is not None:
-        rows.put("revisions", bad, stamped(event, {**row, "status": "reverted"}))
+        rows.put("revisions", bad, stamped(event, {**row, "status": "reverted", "reverted": _taken_back(event)}))
     target = rows.get("revisions", good)
     if target is not None:
         _move_head(event, rows, latest=event.data["revision"], revision=target["revision"], digest=target["digest"])
+
+
+def _taken_back(event: Event) -> Row:
+    return {"to_revision": event.data["to_revision"], "why": event.data.get("why"), "at": event.occurred_at}
 
 
 def _move_head(event: Event, rows: Rows, *, latest: int, **head: Any) -> None:

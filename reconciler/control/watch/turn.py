@@ -29,6 +29,7 @@ from reconciler.errors import (
 )
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
+from reconciler.plan.reasons import counted
 from reconciler.projections.store import EventQuery
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Turns:
                 self.teller.tell("warning", text, resource=who, suspect=data["suspect"])
             case "backoff_started" if data["delay_ms"]:
                 seconds = data["delay_ms"] / 1000
-                text = f"{who} is left alone for {seconds:.0f} s after {data['failures']} failures"
+                text = f"{who} is left alone for {seconds:.0f} s after {counted(data['failures'], 'failure')}"
                 self.teller.tell("warning", text, resource=who, failures=data["failures"], seconds=seconds)
             case _:
                 pass

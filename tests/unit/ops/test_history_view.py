@@ -67,13 +67,16 @@ def test_an_apply_without_an_end_is_running_only_while_somebody_writes(log: Log)
 def test_rejected_and_reverted_revisions(log: Log) -> None:
     log.edit(1)
     log.edit(2, reason="hotfix")
-    log.record("revision_reverted", "fleet/shop", {"revision": 2, "to_revision": 1})
+    log.record("revision_reverted", "fleet/shop", {"revision": 2, "to_revision": 1, "why": "web never answered"})
     problem = {"file": "fleet.yaml", "line": 3, "message": "unknown key imge"}
     log.record("revision_rejected", "fleet/shop", {"revision": 3, "problems": [problem, {**problem, "line": 0}]})
     log.record("revision_rejected", "fleet/shop", {"revision": 4, "problems": [{**problem, "line": 0}]})
     assert told(log) == [
         ("revision", "rejected", "unknown key imge"),
         ("revision", "rejected", "fleet.yaml:3: unknown key imge (and 1 more)"),
-        ("revision", "reverted", "hotfix"),
+        ("revision", "reverted", "hotfix; taken back in favour of revision 1: web never answered"),
         ("revision", "accepted", ""),
     ]
+    log.record("revision_reverted", "fleet/shop", {"revision": 1, "to_revision": 2})
+    assert told(log)[-1] == ("revision", "reverted", "taken back in favour of revision 2")
+    assert told(log)[-2][:2] == ("revision", "accepted"), "one that was gone back to holds again"

@@ -187,17 +187,25 @@ def test_circumstances_are_noted() -> None:
             "": ProjectedSuspension("", "moving house"),
             "service/web": ProjectedSuspension("service/web", "debugging", actor="ada"),
         },
-        backoffs={"web/1": ProjectedBackoff(failures=3, delay_ms=40_000)},
+        backoffs={"web/1": ProjectedBackoff(failures=3, delay_ms=40_000, until=1_700_000_040_000)},
         intents={"i": ProjectedIntent("i", "replace_container", "service/web", 1, "a"),
                  "j": ProjectedIntent("j", "stop_container", "service/web", 2, "a")},
     )  # fmt: skip
     assert only(replica_statuses(desired(WEB), log, None)).notes == (
         "the fleet is suspended: moving house",
         "suspended by ada: debugging",
-        "waits 40s after 3 failures",
+        "waits until 2023-11-14 22:14:00Z after 3 failures",
         "name was changed by hand",
         "begun and not ended: replace container",
     )
+
+
+def test_a_wait_that_is_over_is_not_told() -> None:
+    backoff = ProjectedBackoff(failures=1, delay_ms=0, until=1_700_000_000_000)
+    log = projected(container(), backoffs={"web/1": backoff})
+    assert only(replica_statuses(desired(WEB), log, None, now_ms=1_700_000_000_000)).notes == ()
+    (note,) = only(replica_statuses(desired(WEB), log, None, now_ms=1_699_999_999_999)).notes
+    assert note == "waits until 2023-11-14 22:13:20Z after 1 failure"
 
 
 def test_a_restart_that_was_given_up() -> None:
