@@ -17,6 +17,12 @@ from typing import Literal
 
 from reconciler.events.store.faults import translate
 from reconciler.events.store.files import beside
+from reconciler.events.store.medium import refuse_without_shared_memory
+
+_WAL = "PRAGMA journal_mode = WAL"
+PAGE = 4096
+LIMIT = 4
+"""The write-ahead log's file is cut to so many times the pages at which it is emptied, when a long reading had kept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +40,17 @@ def connect(path: Path, pragmas: Pragmas, *, access: Literal["write", "read"]) -
 
     Raises:
         sqlite3.Error: for the caller to translate.
+        LogUnusable: to write, on a file system where no write-ahead log can be.
     """
     if access == "write":
         return _open(
             path,
             "rw",
             pragmas,
-            "PRAGMA journal_mode = WAL",
+            _WAL,
             f"PRAGMA synchronous = {pragmas.durability}",
             f"PRAGMA wal_autocheckpoint = {pragmas.wal_autocheckpoint:d}",
+            f"PRAGMA journal_size_limit = {LIMIT * PAGE * pragmas.wal_autocheckpoint:d}",
             "PRAGMA foreign_keys = ON",
         )
     if beside(path, "-wal").exists():
@@ -66,7 +74,9 @@ def _open(path: Path, mode: str, pragmas: Pragmas, *statements: str) -> sqlite3.
     try:
         connection.execute(f"PRAGMA cache_size = {-1024 * pragmas.cache_size_mb:d}")
         for statement in statements:
-            connection.execute(statement)
+            answer = connection.execute(statement).fetchone()
+            if statement is _WAL:
+                refuse_without_shared_memory(answer[0], path)
     except BaseException:
         connection.close()
         raise

@@ -18,6 +18,7 @@ from reconciler.events.store.connection import Pragmas, connect
 from reconciler.events.store.faults import translate
 from reconciler.events.store.files import beside, folder_lock, make_private_file, make_private_folder, move_into_place
 from reconciler.events.store.in_use import first_bytes
+from reconciler.events.store.medium import refuse_network
 from reconciler.events.store.schema import APPLICATION_ID, DEFINITIONS, REVISION, REVISIONS
 
 _HEADER = b"SQLite format 3\0"
@@ -68,6 +69,7 @@ def open_for_writing(path: Path, pragmas: Pragmas, definitions: str) -> str | No
     Raises:
         LogUnusable: what is there is no log that this release can write to.
     """
+    refuse_network(path.parent)
     if not _examine(path):
         _create(path, pragmas, definitions)
     if revision_of_file(path, pragmas) == REVISION:
