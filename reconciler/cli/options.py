@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from reconciler.control.project import Project, find_file
 from reconciler.errors import NotFound
 
-FILE_NAMES = ("fleet.yaml", "fleet.yml")
+__all__ = ["JsonOption", "Project", "about_project", "find_file", "shared_option_names"]
 
 DirectoryOption = Annotated[
     Path | None,
@@ -46,34 +46,6 @@ DatabaseOption = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Which project a command is about, and how its file is to be read.
-
-    Attributes:
-        file: the fleet file; it may be missing, which is the loader's to say.
-        directory: the project's folder, whose resolved path names its data.
-        database: what `--database` gave; empty when it was not given.
-    """
-
-    file: Path
-    directory: Path
-    env: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    var_files: tuple[Path, ...] = ()
-    profiles: tuple[str, ...] = ()
-    database: str = ""
-
-
-def find_file(start: Path) -> Path:
-    """The nearest fleet file in `start` or a folder above it; where it would be when there is none."""
-    for folder in (start, *start.parents):
-        for name in FILE_NAMES:
-            if (folder / name).exists():
-                return folder / name
-    return start / FILE_NAMES[0]
 
 
 def _project(
