@@ -10,7 +10,7 @@ import os
 import time
 from uuid import UUID
 
-__all__ = ["UUID", "bare", "new_id", "uuid7"]
+__all__ = ["UUID", "bare", "new_id", "replica_id", "uuid7"]
 
 _VERSION = 0x7 << 76
 _VARIANT = 0x2 << 62
@@ -36,6 +36,11 @@ def uuid7(milliseconds: int | None = None, randomness: bytes | None = None) -> U
 def new_id(prefix: str) -> str:
     """A new id such as ``evt_0190c2…`` (prefix without the underscore)."""
     return f"{prefix}_{uuid7().hex}"
+
+
+def replica_id(pool: str, replica: int) -> str:
+    """The id under which a replica of a declared specialist is known, the same after every restart."""
+    return f"spec_{pool}_{replica}"
 
 
 def bare(identifier: str) -> UUID:

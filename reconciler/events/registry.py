@@ -65,6 +65,14 @@ TYPES: Mapping[str, EventType] = dict(
             specialist_drained budget_used budget_exhausted budget_reset context_injected skill_acquired skill_invoked""",
         ),
         *_family(
+            "process",
+            "specialist",
+            """specialist_defined specialist_removed specialist_stop_requested specialist_start_requested
+            specialist_process_started specialist_process_found specialist_process_stopped specialist_process_exited
+            specialist_process_paused specialist_process_resumed specialist_backoff_started specialist_backoff_reset
+            specialist_restart_abandoned""",
+        ),
+        *_family(
             "squawk",
             "squawk",
             """squawk_sent squawk_read squawk_acked squawk_thread_created squawk_thread_activity mailbox_created

@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.events.envelope import Event
 from reconciler.projections.fold import folds, stamped
 from reconciler.projections.rows import Row, Rows
+from reconciler.projections.services import settle
 from reconciler.projections.times import unix_ms
 
 _ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -84,3 +85,5 @@ def _change(event: Event, rows: Rows, **changed: Any) -> None:
     row = rows.get("missions", event.data["mission_id"])
     if row is not None:
         rows.put("missions", event.data["mission_id"], stamped(event, {**row, **changed}))
+    # What an apply did to a mission is over with this event; there is nothing that could be half done.
+    settle(event, rows)

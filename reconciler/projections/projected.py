@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from reconciler.projections.pools import ProjectedPool, pools_of
 from reconciler.projections.rows import Row, Rows
 from reconciler.spec.desired import ServiceSpec, service_from_document
 
@@ -184,10 +185,11 @@ class Projected(Struct, frozen=True):
         images: by reference.
         suspensions: by resource; the empty one is the whole fleet.
         drift_ignores: (resource, field) to Unix ms until which it is ignored, None for ever.
-        backoffs: by `<service>/<replica>`.
+        backoffs: by `<service>/<replica>`, and `specialist/<pool>/<replica>`.
         intents: open ones by hex id.
         handlers: pending ones to the services that asked.
         missions: the last run of each that the file declares or has declared, by its name there.
+        pools: declared specialists by name, with their processes.
         head: the revision that holds.
         sequence: the log's position that all of this belongs to.
     """
@@ -205,6 +207,7 @@ class Projected(Struct, frozen=True):
     intents: Mapping[str, ProjectedIntent] = field(default_factory=dict)
     handlers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missions: Mapping[str, ProjectedMission] = field(default_factory=dict)
+    pools: Mapping[str, ProjectedPool] = field(default_factory=dict)
     head: RevisionHead = RevisionHead()
     sequence: int = 0
 
@@ -244,6 +247,7 @@ def project(rows: Rows, *, sequence: int) -> Projected:
         intents={key: _intent(key, row) for key, row in rows.scan("intents")},
         handlers={name: tuple(row["notified_by"]) for name, row in rows.scan("handlers")},
         missions=_missions(rows),
+        pools=pools_of(rows),
         head=_head(rows),
         sequence=sequence,
     )

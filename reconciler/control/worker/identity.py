@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.ids import replica_id
 from reconciler.spec.desired import SpecialistSpec, to_document
 
 
 def specialist_id(pool: str, replica: int) -> str:
     """The id under which a replica of a declared specialist is registered."""
-    return f"spec_{pool}_{replica}"
+    return replica_id(pool, replica)
 
 
 def specialist_name(pool: str, replica: int) -> str:
