@@ -77,7 +77,7 @@ class ScriptedEngine:
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as file:
             try:
-                while request := _request(file):
+                while request := read_request(file):
                     self.requests.append(request)
                     reply = self._replies.pop(0) if self._replies else b""
                     if callable(reply):
@@ -90,7 +90,8 @@ class ScriptedEngine:
                 return
 
 
-def _request(file: BinaryIO) -> bytes:
+def read_request(file: BinaryIO) -> bytes:
+    """One request, head and body; empty when there is no more."""
     head = _until_blank(file)
     length = 0
     for line in head.lower().splitlines():

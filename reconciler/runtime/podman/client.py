@@ -43,18 +43,23 @@ class Client:
 
     Attributes:
         version: of the API, as it stands in a request's path.
+        action_timeout: seconds of silence that are borne where an action itself takes no time.
     """
 
     version = WIRE_VERSION
 
-    def __init__(self, socket: str, *, look_timeout: float = LOOK_TIMEOUT) -> None:
+    def __init__(
+        self, socket: str, *, look_timeout: float = LOOK_TIMEOUT, action_timeout: float = ACTION_TIMEOUT
+    ) -> None:
         """Nothing is connected before the first request.
 
         Args:
             socket: path of the engine's Unix socket.
             look_timeout: seconds of silence after which a look is given up.
+            action_timeout: seconds of silence after which nobody waits any longer for an action's answer.
         """
         self.socket = socket
+        self.action_timeout = action_timeout
         self._look_timeout = look_timeout
         self._idle: list[Connection] = []
         weakref.finalize(self, _close_all, self._idle)
@@ -101,7 +106,7 @@ class Client:
         *,
         query: Query | None = None,
         body: Any = None,
-        timeout: float | None = ACTION_TIMEOUT,
+        timeout: float | None = None,
     ) -> bytes:
         """Ask for a change; the body of the answer.
 
@@ -111,14 +116,15 @@ class Client:
             doing: what this is for, as it follows "could not": `start container web`.
             query: of the request; None values are left out.
             body: bytes as they are, anything else as JSON.
-            timeout: seconds of silence that are borne.
+            timeout: seconds of silence that are borne, instead of the usual.
 
         Raises:
             NotFound: there is no such object.
             ActionFailed: the engine refused; its words are in the message.
             RuntimeUnreachable: no answer: it may have been done or not.
         """
-        return self.read(method, path, doing, query=query, body=body, timeout=timeout)
+        patience = self.action_timeout if timeout is None else timeout
+        return self.read(method, path, doing, query=query, body=body, timeout=patience)
 
     def made(self, path: str, kind: type[T], doing: str, *, query: Query | None = None, body: Any = None) -> T:
         """Ask for something to be made, and decode what the engine says of it."""
@@ -333,13 +339,14 @@ def _content(body: Any) -> tuple[bytes | Iterable[bytes], list[tuple[str, str]]]
 def _refused(status: int, content: bytes, doing: str, *, looking: bool) -> NotFound | ActionFailed | RuntimeUnreachable:
     try:
         refusal = msgspec.json.decode(content, type=_Refusal)
-        words = refusal.message or refusal.cause
+        words = own_words = refusal.message or refusal.cause
     except msgspec.MsgspecError:
-        words = content[:500].decode("utf-8", "replace").strip()
+        words, own_words = content[:500].decode("utf-8", "replace").strip(), ""
     what = f"could not {doing}: {words or f'HTTP {status}'}"
-    if status == 404:
+    if status == 404 and own_words:
         return NotFound(what)
-    if looking:
+    # Whatever else knows no such page says nothing about what is there.
+    if looking or status == 404:
         return RuntimeUnreachable(what, hint=_DOCTOR)
     return ActionFailed(what)
 

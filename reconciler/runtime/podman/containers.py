@@ -230,7 +230,7 @@ class Containers:
             f"/containers/{segment(container)}/{verb}",
             f"{verb} container {container}",
             query=query,
-            timeout=grace_ms / 1000 + ACTION_TIMEOUT,
+            timeout=grace_ms / 1000 + self._client.action_timeout,
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import FleetError, RuntimeUnreachable, ToolMissing
 from reconciler.runtime.podman.client import LOOK_TIMEOUT, Client
+from reconciler.units import parse_duration
 
 SYSTEM_SOCKET = "/run/podman/podman.sock"
 OLDEST = (4, 0)
@@ -36,13 +37,19 @@ class Place:
     origin: str
 
 
-def find_engine(environ: Mapping[str, str], *, look_timeout: float = LOOK_TIMEOUT) -> Client:
+def find_engine(environ: Mapping[str, str], *, look_timeout: float | None = None) -> Client:
     """A client of this machine's Podman, started when there is a program but no socket.
+
+    Args:
+        environ: what may name the socket, and how long a look may take.
+        look_timeout: instead of what the environment says.
 
     Raises:
         ToolMissing: Podman is not installed.
         RuntimeUnreachable: it does not answer, is too old, or something else answers.
     """
+    if look_timeout is None:
+        look_timeout = patience(environ)
     named = named_place(environ)
     if named is not None:
         return connected(named, look_timeout)
@@ -54,6 +61,21 @@ def find_engine(environ: Mapping[str, str], *, look_timeout: float = LOOK_TIMEOU
             except RuntimeUnreachable as problem:
                 problems.append(problem)
     return _started(environ, problems)
+
+
+def patience(environ: Mapping[str, str]) -> float:
+    """Seconds of silence after which a look is given up.
+
+    Raises:
+        RuntimeUnreachable: what the environment says is no duration.
+    """
+    text = environ.get("FLEET_PODMAN_TIMEOUT", "")
+    if not text:
+        return LOOK_TIMEOUT
+    try:
+        return max(parse_duration(text), 1) / 1000
+    except ValueError as error:
+        raise RuntimeUnreachable(f"FLEET_PODMAN_TIMEOUT: {error}", hint="write it as 500ms, 5s or 1m") from error
 
 
 def named_place(environ: Mapping[str, str]) -> Place | None:

@@ -11,7 +11,7 @@ import msgspec
 from reconciler.errors import RuntimeUnreachable
 from reconciler.runtime.model import LABEL_PROJECT, ContainerEvent, EngineInfo
 from reconciler.runtime.podman import wire
-from reconciler.runtime.podman.client import LOOK_TIMEOUT, Client, filters
+from reconciler.runtime.podman.client import Client, filters
 from reconciler.runtime.podman.containers import Containers
 from reconciler.runtime.podman.images import Images
 from reconciler.runtime.podman.objects import Objects
@@ -34,12 +34,12 @@ class Podman(Containers, Objects, Images):
         self.socket = self._client.socket
 
     @classmethod
-    def connect(cls, environ: Mapping[str, str] = os.environ, *, look_timeout: float = LOOK_TIMEOUT) -> Podman:
+    def connect(cls, environ: Mapping[str, str] = os.environ, *, look_timeout: float | None = None) -> Podman:
         """The Podman of this machine, started when it has a program but no socket.
 
         Args:
-            environ: what may name the socket.
-            look_timeout: seconds of silence after which a look is given up.
+            environ: what may name the socket, and how long a look may take.
+            look_timeout: seconds of silence after which a look is given up, instead of what the environment says.
 
         Raises:
             ToolMissing: Podman is not installed; says how to install it.

@@ -51,6 +51,10 @@ class Answer:
             BrokenAnswer: when it ends early.
             TimeoutError: when the engine says nothing for too long.
         """
+        if self._length == 0 and not self._chunked:
+            # A connection that is not kept ended with the head already.
+            self._finish()
+            return b""
         if self._length is not None and not self._chunked:
             body = self._file.read(self._length)
             if len(body) < self._length:

@@ -57,6 +57,7 @@ def body(text: str) -> bytes:
         answer(b'[{"Id":"a","State":"running"'),
         answer(b'{"message": "the database is locked"}', "500 Internal Server Error"),
         answer(b"not json", "502 Bad Gateway"),
+        answer(b"404 page not found", "404 Not Found"),
     ],
 )
 def test_a_look_that_fails_is_unreachable_and_never_empty(engine: ScriptedEngine, podman: Podman, reply: bytes) -> None:
@@ -121,6 +122,14 @@ def test_a_connection_that_is_to_be_closed_is_not_used_again(engine: ScriptedEng
     podman.observe("p")
     podman.observe("p")
     assert engine.connections == 2
+
+
+def test_an_answer_without_a_body_may_end_the_connection(engine: ScriptedEngine, podman: Podman) -> None:
+    engine.will_answer(answer(status="204 No Content", Connection="close"), answer(Connection="close"), answer())
+    podman.start("web-1")
+    podman.start("web-1")
+    podman.start("web-1")
+    assert engine.connections == 3
 
 
 def test_a_kept_connection_that_ended_is_replaced(engine: ScriptedEngine, podman: Podman) -> None:
