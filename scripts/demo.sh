@@ -12,6 +12,7 @@ venv=${VENV:-$root/.venv}
 fleet=$venv/bin/fleet
 web_image=localhost/fleet-demo-web:1
 postgres_image=localhost/fleet-demo-postgres:1
+brought=.demo/images
 
 say() {
     if [ -t 1 ]; then
@@ -21,14 +22,25 @@ say() {
     fi
 }
 
+ours() { # IMAGE: not here before the demo, so clean-demo takes it away
+    mkdir -p .demo
+    chmod 0700 .demo
+    echo "$1" >>"$brought"
+}
+
 provide_image() { # NAME REGISTRY-REFERENCE LOCAL-NAME: NAME exists afterwards
     podman image exists "$1" && return
-    if timeout 300 podman pull --quiet "$2" >/dev/null 2>&1; then
-        podman tag "$2" "$1"
+    local source=$2
+    if podman image exists "$2"; then
+        :
+    elif timeout 300 podman pull --quiet "$2" >/dev/null 2>&1; then
+        ours "$2"
     else
+        source=localhost/fleet-$3:1
+        podman image exists "$source" || ours "$source"
         "$here/images.sh" "$3"
-        podman tag "localhost/fleet-$3:1" "$1"
     fi
+    podman tag "$source" "$1"
 }
 
 make_password() {
@@ -97,6 +109,8 @@ print(project_hash(Path(".")), project_data_dir(Path(".")))')
         # Another fleet may stand on the same image; then only the name goes.
         podman rmi "$image" >/dev/null 2>&1 || podman untag "$image" 2>/dev/null || true
     done
+    # What was here before the demo stays, and so does what others have taken up since.
+    [ ! -e "$brought" ] || sort -u "$brought" | while read -r image; do podman rmi "$image" >/dev/null 2>&1 || true; done
     rm -rf "$data" .demo
     echo "the demo is gone: containers, volume, network, secrets, images, and $data"
 }

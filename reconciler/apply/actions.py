@@ -13,7 +13,7 @@ from uuid import UUID
 from reconciler.apply.intents import Intent
 from reconciler.apply.means import Means, Running
 from reconciler.apply.orders import order, put_files
-from reconciler.apply.owned import expendable, owned
+from reconciler.apply.owned import expendable, name_taken, owned
 from reconciler.apply.readiness import now_ms
 from reconciler.errors import ActionFailed, FleetError, NotFound
 from reconciler.events.envelope import NewEvent
@@ -21,6 +21,7 @@ from reconciler.plan.model import (
     AdoptContainer,
     AnyAction,
     BuildImage,
+    CancelMission,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -36,8 +37,10 @@ from reconciler.plan.model import (
     RestartContainer,
     RunHandler,
     StartContainer,
+    StartMission,
     StopContainer,
     UpdateContainer,
+    UpdateMission,
 )
 from reconciler.spec.desired import to_document
 
@@ -104,6 +107,10 @@ def carry_out(means: Means, action: AnyAction, intent: Intent) -> Outcomes:
             from reconciler.apply.handlers import run_handler
 
             return run_handler(means, action, intent)
+        case StartMission() | UpdateMission() | CancelMission():
+            # What it comes to is recorded there, with the rules of the agents' world.
+            means.work.carry_out(action, intent.event.event_id)
+            return []
         case DefineService() | ForgetService() | MoveService():
             raise TypeError(f"{action.id} is a record and touches no runtime")
         case _:
@@ -195,15 +202,7 @@ def make_container(means: Means, action: CreateContainer | ReplaceContainer, int
 def _explained(means: Means, name: str, error: ActionFailed) -> ActionFailed:
     """A name that is taken is the one refusal of the engine that a person can do something about."""
     holder = means.runtime.find(name)
-    return name_taken(means, holder.name) if holder is not None else error
-
-
-def name_taken(means: Means, name: str) -> ActionFailed:
-    """The error for a container of somebody else's under a name that we need."""
-    return ActionFailed(
-        f"the name {name} is taken by a container that is not this fleet's",
-        hint=f"remove or rename it, or take it over: fleet import service/NAME {name}",
-    )
+    return name_taken(holder) if holder is not None else error
 
 
 def launch(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from reconciler.apply.means import Means
 from reconciler.errors import ActionFailed
 from reconciler.runtime.model import LABEL_FLEET, LABEL_PROJECT, LABEL_PROTECT, ObservedContainer
+from reconciler.spec.desired import VolumeSpec
 
 
 def owned(means: Means, container_id: str, name: str) -> ObservedContainer:
@@ -51,3 +52,34 @@ def expendable(means: Means, container_id: str, name: str, service: str) -> Obse
             hint="set `protect: false` for it and apply that first",
         )
     return container
+
+
+def name_taken(holder: ObservedContainer) -> ActionFailed:
+    """The error for a container of somebody else's under a name that we need, with the owner and the way out."""
+    owner = holder.labels.get(LABEL_FLEET)
+    if owner:
+        return ActionFailed(
+            f"the name {holder.name} is taken by a container of the fleet {owner} in another folder",
+            hint="give the service another container_name, or take that fleet's down first",
+        )
+    return ActionFailed(
+        f"the name {holder.name} is taken by a container that is not this fleet's",
+        hint=f"remove or rename it, or take it over: fleet import service/NAME {holder.name}",
+    )
+
+
+def volume_taken(means: Means, volume: VolumeSpec) -> ActionFailed | None:
+    """The error for a volume that another fleet made; None when it may be used.
+
+    Two databases on one volume destroy each other. One that no fleet made is taken as it is, and whoever declares it
+    external has said so.
+    """
+    labels = None if volume.external else means.runtime.volume_labels(volume.engine_name)
+    if not labels or labels.get(LABEL_PROJECT, means.desired.project) == means.desired.project:
+        return None
+    owner = labels.get(LABEL_FLEET, "")
+    another = f"{{volumes: {{{volume.name}: {{name: {means.desired.name}-{volume.name}}}}}}}"
+    return ActionFailed(
+        f"the volume {volume.engine_name} belongs to the fleet {owner} in another folder",
+        hint=f"take another one: {another}; or share it on purpose with external: true",
+    )

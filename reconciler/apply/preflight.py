@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.apply.actions import name_taken
 from reconciler.apply.means import Means
 from reconciler.apply.networks import in_the_way, strangers
 from reconciler.apply.orders import file_bytes, used_secrets
+from reconciler.apply.owned import name_taken, volume_taken
 from reconciler.errors import FleetError
 from reconciler.plan.model import (
     AnyAction,
     BuildImage,
     CreateContainer,
+    CreateVolume,
     Plan,
     PullImage,
     RemoveContainer,
@@ -58,10 +59,19 @@ def preflight(
     answers = ask_all(
         [lambda action=action: _guarded(means, action, brought, leaving) for action in making]  # type: ignore[misc]
     )
-    anew = [
+    first = [*_volumes(plan, means)]
+    first += [
         obstacle for action in plan.actions if isinstance(action, ReplaceNetwork) for obstacle in _on(means, action)
     ]
-    return [*anew, *(obstacle for answer in answers for obstacle in answer)]
+    return [*first, *(obstacle for answer in answers for obstacle in answer)]
+
+
+def _volumes(plan: Plan, means: Means) -> Iterator[Obstacle]:
+    """Volumes of others that are about to be taken for ours."""
+    for action in plan.actions:
+        taken = volume_taken(means, action.volume) if isinstance(action, CreateVolume) else None
+        if taken is not None:
+            yield Obstacle(action.id, _with_hint(taken))
 
 
 def _on(means: Means, action: ReplaceNetwork) -> Iterator[Obstacle]:
@@ -132,6 +142,9 @@ def _external(means: Means, spec: ServiceSpec) -> Iterator[str]:
         volume = means.desired.volumes[mount.source] if mount.kind == "volume" else None
         if volume is not None and volume.external and not means.runtime.volume_exists(volume.engine_name):
             yield f"the external volume {volume.engine_name} does not exist"
+        taken = volume_taken(means, volume) if volume is not None else None
+        if taken is not None:
+            yield _with_hint(taken)
 
 
 def _name(means: Means, name: str) -> Iterator[str]:
@@ -139,8 +152,11 @@ def _name(means: Means, name: str) -> Iterator[str]:
     if holder is None or holder.labels.get(LABEL_PROJECT) == means.desired.project:
         return
     if means.recorded(holder.container_id) is None:
-        taken = name_taken(means, name)
-        yield f"{taken.what} ({taken.hint})"
+        yield _with_hint(name_taken(holder))
+
+
+def _with_hint(error: FleetError) -> str:
+    return f"{error.what} ({error.hint})"
 
 
 def _ports_of(means: Means, container_ids: Iterable[str]) -> set[tuple[int, str]]:

@@ -179,6 +179,9 @@ class ContainerRuntime(Protocol):
 
     def volume_exists(self, engine_name: str) -> bool: ...
 
+    def volume_labels(self, engine_name: str) -> Mapping[str, str] | None:
+        """The labels of a volume, whoever made it; None when there is none of this name."""
+
     def image_id(self, reference: str) -> str | None:
         """The id that a reference points to locally; None when there is none."""
 

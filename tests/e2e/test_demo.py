@@ -42,7 +42,9 @@ def screen() -> list[tuple[str, str]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_the_screen_of_the_readme_is_what_the_commands_print(demo: Demo, unique_name: str, podman: Podman) -> None:
+def test_the_screen_of_the_readme_is_what_the_commands_print(
+    demo: Demo, unique_name: str, podman: Podman, busybox_image: str, postgres_image: str
+) -> None:
     shown = demo.make("demo")
     assert f"http://127.0.0.1:{demo.web_port}/cgi-bin/hello: Hello from Fleet, the database is reachable" in shown
     assert f"127.0.0.1:{demo.pg_port}: PostgreSQL 1" in shown
@@ -61,7 +63,13 @@ def test_the_screen_of_the_readme_is_what_the_commands_print(demo: Demo, unique_
 
     again = demo.make("demo")
     assert "othing to do" in again
+    # Its base images were here before it, so it has noted none; one that it had brought would go.
+    assert not (demo.directory / ".demo" / "images").exists()
+    demo.shell(f"podman tag {busybox_image} localhost/{unique_name}:1; echo localhost/{unique_name}:1 >.demo/images")
     demo.make("clean-demo")
+    assert podman.image_id(f"localhost/{unique_name}:1") is None
+    assert podman.image_id(busybox_image)
+    assert podman.image_id(postgres_image)
     assert podman.observe(demo.project).containers == ()
     assert podman.networks(demo.project) == podman.volumes(demo.project) == podman.secrets(demo.project) == ()
     assert not (demo.directory / ".demo").exists()

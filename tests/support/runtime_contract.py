@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.errors import ActionFailed, NotFound
-from reconciler.runtime.model import ContainerOrder, ContainerRuntime, ObservedContainer
+from reconciler.runtime.model import LABEL_PROJECT, ContainerOrder, ContainerRuntime, ObservedContainer
 from reconciler.spec.desired import (
     EnvFile,
     FileContent,
@@ -265,11 +265,15 @@ class ContainerRuntimeContract:
     def test_volumes(self, runtime: ContainerRuntime, unique_name: str, project: str) -> None:
         volume = VolumeSpec("data", unique_name)
         assert not runtime.volume_exists(unique_name)
+        assert runtime.volume_labels(unique_name) is None
         runtime.create_volume(volume, ownership(project))
         runtime.create_volume(volume, ownership(f"{project}x"))
         assert runtime.volume_exists(unique_name)
         assert runtime.volumes(project) == (unique_name,)
         assert runtime.volumes(f"{project}x") == ()
+        labels = runtime.volume_labels(unique_name)
+        assert labels is not None
+        assert labels[LABEL_PROJECT] == project
 
     def test_ports_are_shown_as_the_engine_chose_them(self, runtime: ContainerRuntime, order: ContainerOrder) -> None:
         ports = (PortMapping(80, host_ip="127.0.0.1"),)

@@ -291,6 +291,10 @@ class SimulatedRuntime:
         return engine_name in self.volumes_made
 
     @verb
+    def volume_labels(self, engine_name: str) -> Mapping[str, str] | None:
+        return self.volumes_made.get(engine_name)
+
+    @verb
     def image_id(self, reference: str) -> str | None:
         return self.images.get(reference)
 

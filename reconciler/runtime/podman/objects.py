@@ -110,6 +110,16 @@ class Objects:
         """Whether there is a volume of this name, owned or not."""
         return self._client.exists(f"/volumes/{segment(engine_name)}/exists", f"look for volume {engine_name}")
 
+    def volume_labels(self, engine_name: str) -> Mapping[str, str] | None:
+        """The labels of a volume, whoever made it; None when there is none of this name."""
+        try:
+            found = self._client.look(
+                f"/volumes/{segment(engine_name)}/json", wire.ListedVolume, f"inspect volume {engine_name}"
+            )
+        except NotFound:
+            return None
+        return found.labels or {}
+
     def put_secret(self, name: str, value: bytes, labels: Mapping[str, str]) -> str:
         """Make a secret object; one of this name is left as it is. The value travels in the request's body only."""
         query = {"name": name, "labels": msgspec.json.encode(dict(labels)).decode()}

@@ -13,7 +13,7 @@ from reconciler.apply.model import ApplyOptions
 from reconciler.apply.report import Silent
 from reconciler.errors import ActionFailed, LeaseLost, RuntimeUnreachable
 from reconciler.plan.model import Adoption, Need, PlanOptions
-from reconciler.runtime.model import LABEL_DIGEST, LABEL_INTENT, LABEL_PROJECT, LABEL_PROTECT
+from reconciler.runtime.model import LABEL_DIGEST, LABEL_FLEET, LABEL_INTENT, LABEL_PROJECT, LABEL_PROTECT
 from reconciler.spec.desired import (
     Build,
     Handler,
@@ -515,9 +515,27 @@ class TestOwnership:
         theirs.order.labels[LABEL_PROJECT] = "another"  # type: ignore[index]
         fleet.runtime.containers = other.runtime.containers
         result = fleet.apply()
-        assert "the name shop-web-1 is taken by a container that is not this fleet's" in result.failures[0].why
+        assert "the name shop-web-1 is taken by a container of the fleet shop in another folder" in result.failures[0].why
         assert fleet.told.problems == [result.failures[0].why]
         assert calls(fleet, "create") == []
+
+    def test_a_volume_that_another_fleet_made(self) -> None:
+        db = service("db", mounts=(Mount("volume", "/data", "data"),))
+        fleet = Fleet(db, volumes={"data": VolumeSpec("data", "pg-data")})
+        fleet.runtime.volumes_made["pg-data"] = {LABEL_PROJECT: "another", LABEL_FLEET: "theirs"}
+        result = fleet.apply()
+        assert "the volume pg-data belongs to the fleet theirs in another folder" in result.failures[0].why
+        assert "{volumes: {data: {name: shop-data}}}" in result.failures[0].why
+        assert calls(fleet, "create") == calls(fleet, "create_volume") == []
+        fleet.want(db, volumes={"data": VolumeSpec("data", "pg-data", external=True)})
+        assert fleet.apply().succeeded
+
+    def test_a_volume_that_no_fleet_made_is_taken_as_it_is(self) -> None:
+        fleet = Fleet(
+            service("db", mounts=(Mount("volume", "/data", "data"),)), volumes={"data": VolumeSpec("data", "pg-data")}
+        )
+        fleet.runtime.volumes_made["pg-data"] = {}
+        assert fleet.apply().succeeded
 
     def test_volumes_outlive_everything(self) -> None:
         fleet = Fleet(
