@@ -30,6 +30,7 @@ from reconciler.apply.readiness import now_ms, own_gate
 from reconciler.apply.report import Reporter, Silent
 from reconciler.apply.schedule import Bringing, GateKey, Schedule
 from reconciler.apply.waiting import Looked, Waits
+from reconciler.apply.work import NoWork, WorkDoor
 from reconciler.errors import FleetError, Interrupted, LeaseHeld, RuntimeUnreachable, TimedOut
 from reconciler.events.envelope import Cause, NewEvent
 from reconciler.events.store.lease import Lease
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 # How soon an interruption is noticed while nothing else happens.
 _TICK_MS = 200
 _SILENT = Silent()
+_SERVICES_ONLY = NoWork()
 
 
 def apply(
@@ -66,6 +68,7 @@ def apply(
     revision_event: UUID | None = None,
     reporter: Reporter = _SILENT,
     options: ApplyOptions | None = None,
+    work: WorkDoor = _SERVICES_ONLY,
 ) -> ApplyResult:
     """Carry out a plan.
 
@@ -75,6 +78,7 @@ def apply(
         project: the folder in which commands of secrets run.
         environ: what secrets are looked up in.
         revision_event: the event that made `desired` hold.
+        work: carries out what the plan says of missions.
 
     Raises:
         LeaseLost: somebody else is the writer now; nothing more was done or recorded.
@@ -87,6 +91,7 @@ def apply(
         journal=Journal(store, cause, lease),
         project=project,
         environ=environ,
+        work=work,
     )
     return _Walk(plan, means, store, revision_event, reporter, options or ApplyOptions()).run()
 
@@ -235,7 +240,8 @@ class _Walk:
                 if action.id in self._obstacles:
                     raise FleetError(self._obstacles[action.id])
                 outcomes = carry_out(self._means, action, intent)
-                outcomes += notifications(self._means, action, outcomes[-1])
+                if outcomes:
+                    outcomes += notifications(self._means, action, outcomes[-1])
                 self._means.journal.record(*outcomes)
             except (LeaseHeld, RuntimeUnreachable):
                 # What became of it is not known, so the intent stays open and the next look settles it.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.apply.journal import Journal
 from reconciler.apply.mask import Mask
+from reconciler.apply.work import NoWork, WorkDoor
 from reconciler.errors import ActionFailed, FleetError, NotFound
 from reconciler.events.envelope import NewEvent
 from reconciler.projections.projected import Projected, ProjectedContainer
@@ -63,6 +64,7 @@ class Means:
 
     Attributes:
         projected: what the log said when the apply began.
+        work: the door to the agents' world.
         mask: hides the values of secrets in texts.
         halt: set when everything has to end.
         reverted: services that were put back to their last good definition.
@@ -77,11 +79,13 @@ class Means:
         journal: Journal,
         project: Path,
         environ: Mapping[str, str],
+        work: WorkDoor | None = None,
     ) -> None:
         self.desired = desired
         self.projected = projected
         self.runtime = runtime
         self.journal = journal
+        self.work = work or NoWork()
         self.mask = Mask()
         self.halt = Halt()
         self.reverted: list[str] = []

@@ -139,6 +139,7 @@ def _carry_out(
     from reconciler.apply.executor import apply
     from reconciler.apply.model import ApplyOptions
     from reconciler.apply.report import Silent
+    from reconciler.control.declared import DeclaredWork
 
     result: ApplyResult | None = None
     for _ in range(1 + _ROUNDS_AFTER_REVERT):
@@ -157,6 +158,7 @@ def _carry_out(
             revision_event=revision,
             reporter=reporter or Silent(),
             options=how or ApplyOptions(),
+            work=DeclaredWork(store, session.cause, lease),
         )
         result = latest if result is None else result.and_then(latest)
         if not latest.reverted or latest.status in ("interrupted", "timed_out"):

@@ -12,6 +12,7 @@ from reconciler.plan.counts import count, destroys
 from reconciler.plan.draft import Draft
 from reconciler.plan.handlers import add_handlers
 from reconciler.plan.leaving import add_leaving, in_reverse
+from reconciler.plan.missions import add_missions
 from reconciler.plan.model import Plan, PlanOptions
 from reconciler.plan.notices import add_notices
 from reconciler.plan.services import Services
@@ -42,6 +43,7 @@ def diff(desired: Desired, projected: Projected, options: PlanOptions = _EVERYTH
     add_handlers(situation, draft, services.looked, services.standing)
     add_claims(situation, draft, services.looked)
     add_notices(situation, draft, services.looked)
+    add_missions(situation, draft)
     actions = draft.actions()
     gone = {one.container_id for one in projected.all_containers() if one.state == "missing"}
     unchanged = tuple(sorted(draft.unchanged, key=lambda one: (one.resource, one.why)))
@@ -51,6 +53,7 @@ def diff(desired: Desired, projected: Projected, options: PlanOptions = _EVERYTH
         actions=actions,
         unchanged=unchanged,
         warnings=draft.warnings(),
+        later=tuple(draft.later),
         counts=count(actions, unchanged),
         destroys=destroys(actions, gone),
         basis=basis_of(desired, projected),

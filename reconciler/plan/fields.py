@@ -77,7 +77,8 @@ def _role(field: str, old: ServiceSpec, new: ServiceSpec) -> ChangeRole:
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+    # By way of JSON, since a plan that was saved has lists where values have tuples.
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _values(path: str, old: Any, new: Any) -> Iterator[_Found]:

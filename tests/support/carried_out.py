@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from reconciler.events.envelope import Event
+from reconciler.events.envelope import Event, NewEvent
 from reconciler.plan.model import (
     AdoptContainer,
     AnyAction,
     BuildImage,
+    CancelMission,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -31,14 +32,18 @@ from reconciler.plan.model import (
     RestartContainer,
     RunHandler,
     StartContainer,
+    StartMission,
     StopContainer,
     UpdateContainer,
+    UpdateMission,
     verb_of,
 )
 from reconciler.projections.fold import fold
 from reconciler.projections.projected import Projected, project
 from reconciler.projections.rows import MemoryRows
 from reconciler.spec.desired import Desired, NetworkSpec, ServiceSpec, to_document
+from reconciler.work import missions
+from reconciler.work.state import Mission, Sortie
 
 Told = tuple[str, dict[str, Any]]
 
@@ -134,8 +139,29 @@ class Log:
                 yield "container_adopted", _adopted(action, desired)
             case RunHandler():
                 yield "handler_completed", {"handler": action.handler.name}
+            case StartMission():
+                yield from self._mission_started(action)
+            case UpdateMission(mission_id=mission_id, definition=spec):
+                row = self.rows.get("missions", mission_id) or {}
+                mission = Mission.from_row(row)
+                yield from _told(missions.follow_file(mission, spec, row["metadata"], now_ms=self.now_ms))
+            case CancelMission(mission_id=mission_id):
+                yield from _told(self._cancelled(mission_id))
             case CreateNetwork() | ReplaceNetwork() | RemoveNetwork() | CreateVolume() | PullImage() | BuildImage():
                 yield from _shared(action)
+
+    def _mission_started(self, action: StartMission) -> Iterator[Told]:
+        mission_id = f"msn_{action.mission}_{action.run}"
+        ids = {name: f"sortie_{action.mission}_{name}_{action.run}" for name in action.definition.sorties}
+        spec, now = action.definition, self.now_ms
+        yield from _told(missions.declare(spec, mission_id, ids, now_ms=now, run=action.run))
+        mission = Mission(id=mission_id, declared=True)
+        yield from _told(missions.start(mission, (), now_ms=now, definition=spec))
+
+    def _cancelled(self, mission_id: str) -> list[NewEvent]:
+        own = [Sortie.from_row(row) for _, row in self.rows.scan("sorties") if row["mission_id"] == mission_id]
+        mission = Mission.from_row(self.rows.get("missions", mission_id) or {})
+        return missions.cancel(mission, own, by="ada", now_ms=self.now_ms)
 
     def _made(self, action: CreateContainer | ReplaceContainer, spec: ServiceSpec, label: str) -> Iterator[Told]:
         """A new container under a name of its own, then the old one goes, then it takes the name and starts."""
@@ -204,6 +230,10 @@ def _started(service: str, replica: int, container_id: str, desired: Desired, la
         from reconciler.spec.roles import definition_digest
 
         yield "job_completed", {**container, "exit_code": 0, "digest": definition_digest(spec)}
+
+
+def _told(events: Iterable[NewEvent]) -> Iterator[Told]:
+    return ((event.event_type, event.data) for event in events)
 
 
 def _adopted(action: AdoptContainer, desired: Desired) -> dict[str, Any]:

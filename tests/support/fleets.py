@@ -36,12 +36,19 @@ def fleet(document: Document) -> Desired:
             "networks": _shared(networks | document.get("networks", {})),
             "volumes": _shared(volumes | document.get("volumes", {})),
             "handlers": _named(document.get("handlers", {})),
+            "missions": {name: _mission(name, one) for name, one in document.get("missions", {}).items()},
         }
     )
 
 
 def _service(name: str, written: Document) -> Document:
     return {"name": name, "image": IMAGE, **written}
+
+
+def _mission(name: str, written: Document) -> Document:
+    """Titles are the names where none is said, and a sortie is written as null."""
+    sorties = {one: {"name": one, "title": one, **(inner or {})} for one, inner in written.get("sorties", {}).items()}
+    return {"name": name, "title": name, **written, "sorties": sorties}
 
 
 def _shared(written: Document) -> Document:

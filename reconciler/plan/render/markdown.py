@@ -26,6 +26,11 @@ def _lines(plan: Plan) -> Iterator[str]:
     if entries:
         yield from ("", "| what | resource | why |", "|---|---|---|")
         yield from (f"| {heading} | {_code(entry.title)} | {_why(entry)} |" for heading, entry in entries)
+    if plan.later:
+        yield from ("", "In the next run:", "")
+    for later in plan.later:
+        changes = [_code(change_text(change, limit=_LONGEST_VALUE)) for change in later.changes]
+        yield f"- {'<br>'.join([f'{_code(later.resource)}: {_plain(later.why)}', *changes])}"
     alone = list(left_alone(plan))
     if alone:
         yield from ("", "Left alone:", "")

@@ -44,6 +44,10 @@ class _Writer:
             yield from ("", self._paint(heading, _BOLD))
             for entry in entries:
                 yield from self._entry(entry)
+        if plan.later:
+            yield from ("", self._paint("In the next run", _BOLD))
+            for later in plan.later:
+                yield from self._entry(Entry("~>", (later.resource,), later.why, "", later.changes))
         alone = list(left_alone(plan))
         if alone:
             yield from ("", self._paint("Left alone", _BOLD))
