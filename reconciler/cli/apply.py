@@ -330,31 +330,12 @@ def finish(result: ApplyResult | None, *, as_json: bool) -> int:
             typer.echo("Recorded what was seen; no container needed a change.")
         return 0
     if as_json:
-        print_json_line(_completed(result))
+        from reconciler.control.documents import applied_document
+
+        print_json_line({"event": "completed", **applied_document(result)})
     else:
         _tell(result)
     return EXIT_CODES[result.status]
-
-
-def _completed(result: ApplyResult) -> dict[str, object]:
-    line: dict[str, object] = {
-        "event": "completed",
-        "status": result.status,
-        "apply_id": result.apply_id,
-        "done": result.done,
-        "failed": result.failed,
-        "skipped": result.skipped,
-        "seconds": round(result.seconds, 3),
-        "failures": [
-            {"id": one.action_id, "resource": one.resource, "why": one.why, "skipped": one.skipped}
-            for one in result.failures
-        ],
-    }
-    if result.reverted:
-        line["reverted"] = list(result.reverted)
-    if result.left_off:
-        line["left_off"] = result.left_off
-    return line
 
 
 def _tell(result: ApplyResult) -> None:

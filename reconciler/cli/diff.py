@@ -49,7 +49,9 @@ def diff(
             raise NotFound("nothing has been applied yet", hint="fleet apply")
         comparison = compare_revisions(store.rows(), _number(old), _number(new))
     if as_json:
-        print_json(_document(comparison))
+        from reconciler.control.documents import comparison_document
+
+        print_json(comparison_document(comparison))
     else:
         typer.echo("\n".join(_lines(comparison)))
 
@@ -90,18 +92,3 @@ def _value(value: Any) -> str:
         return "(none)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-def _document(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "old": comparison.old,
-        "new": comparison.new,
-        "differences": [
-            {
-                "resource": one.resource,
-                "kind": one.kind,
-                "changes": [{"path": change.path, "old": change.old, "new": change.new} for change in one.changes],
-            }
-            for one in comparison.differences
-        ],
-    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from reconciler.cli.options import JsonOption, Project, about_project
-from reconciler.cli.output import age, colour_wanted, local_time, paint, print_json, utc_time
+from reconciler.cli.output import age, colour_wanted, local_time, paint, print_json
 
 if TYPE_CHECKING:
     from reconciler.control.drift import Drift, DriftReport, Ignore
@@ -37,7 +37,9 @@ def drift(project: Project, as_json: JsonOption = False) -> int:
     with open_session(project) as session:
         report = find(session)
     if as_json:
-        print_json(_document(report))
+        from reconciler.control.documents import drift_document
+
+        print_json(drift_document(report))
     else:
         for warning in report.warnings:
             print(f"fleet: {warning}", file=sys.stderr)
@@ -80,36 +82,3 @@ def _rule(one: Ignore) -> str:
     until = "" if one.until is None else f" {'ran out' if one.expired else 'until'} {local_time(one.until)}"
     why = f": {one.why}" if one.why else ""
     return f"{one.resource} {one.field}{until} ({one.source}){why}"
-
-
-def _document(report: DriftReport) -> dict[str, Any]:
-    return {
-        "fleet": report.fleet,
-        "drifted": report.found,
-        "drifts": [
-            {
-                "resource": one.resource,
-                "field": one.field,
-                "expected": one.expected,
-                "actual": one.actual,
-                "external": True,
-                "cause": one.cause,
-                "since": utc_time(one.since),
-                "recorded": one.recorded,
-                "ignored": one.ignored or None,
-            }
-            for one in report.drifts
-        ],
-        "ignores": [
-            {
-                "resource": one.resource,
-                "field": one.field,
-                "why": one.why or None,
-                "until": utc_time(one.until),
-                "source": one.source,
-                "expired": one.expired,
-            }
-            for one in report.ignores
-        ],
-        "warnings": list(report.warnings),
-    }

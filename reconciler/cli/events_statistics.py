@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.options import JsonOption, Project, about_project
-from reconciler.cli.output import local_time, print_json, utc_time
+from reconciler.cli.output import local_time, print_json
 from reconciler.cli.tending import now_ms, size
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def statistics(
             raise NotFound("nothing has been applied yet", hint="fleet apply")
         found = count(store, now_ms=now_ms())
     if as_json:
-        print_json(_document(found))
+        from reconciler.control.documents import statistics_document
+
+        print_json(statistics_document(found))
     else:
         typer.echo("\n".join(_lines(found, top)))
 
@@ -72,9 +74,3 @@ def _ranking(title: str, counts: Mapping[str, int], top: int) -> Iterator[str]:
     yield from (f"  {count:>{wide},}  {name or '-'}" for name, count in shown)
     if len(shown) < len(counts):
         yield f"  {'':>{wide}}  and {len(counts) - len(shown)} more"
-
-
-def _document(found: Statistics) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {**asdict(found), "first_at": utc_time(found.first_at), "last_at": utc_time(found.last_at)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.options import JsonOption, Project, about_project
-from reconciler.cli.output import columns, local_time, print_json, utc_time
+from reconciler.cli.output import columns, local_time, print_json
 
 if TYPE_CHECKING:
     from reconciler.ops.history import Entry
@@ -42,7 +42,9 @@ def history(
         entries = _entries(store, at) if store is not None else ()
     shown = entries[:limit] if limit else entries
     if as_json:
-        print_json([_document(entry) for entry in shown])
+        from reconciler.control.documents import entry_document
+
+        print_json([entry_document(entry) for entry in shown])
         return
     if not entries:
         typer.echo("nothing has been applied yet")
@@ -74,23 +76,3 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.commit[:_SHORT_COMMIT] or "-",
         entry.detail + took,
     )
-
-
-def _document(entry: Entry) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "kind": entry.kind,
-        "revision": entry.revision,
-        "result": entry.result,
-        "at": utc_time(entry.at),
-        "sequence_number": entry.sequence,
-        "actor": entry.actor or None,
-        "author": entry.author or None,
-        "source": entry.source or None,
-        "commit": entry.commit or None,
-        "detail": entry.detail,
-    }
-    if entry.kind == "apply":
-        document["apply_id"] = entry.apply_id
-        document["duration_ms"] = entry.duration_ms
-        document["counts"] = dict(entry.counts)
-    return document

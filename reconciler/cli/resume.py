@@ -8,7 +8,7 @@ import typer
 
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import print_json
-from reconciler.cli.suspend import ResourceArgument, document
+from reconciler.cli.suspend import ResourceArgument
 
 
 @about_project
@@ -31,6 +31,8 @@ def resume(
     with open_session(project) as session:
         event = go_on(session, resource, why=why.strip())
         if as_json:
-            print_json(document(event, session))
+            from reconciler.control.documents import suspension_document
+
+            print_json(suspension_document(event, session.cause.actor))
             return
     typer.echo(f"{event.data['resource'] or 'The fleet'} is looked after again.")

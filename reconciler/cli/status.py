@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,16 +18,13 @@ from reconciler.cli.output import (
     paint,
     print_json,
     print_json_line,
-    utc_time,
     width,
 )
 
 if TYPE_CHECKING:
-    from reconciler.control.freeze import Frozen
     from reconciler.control.session import Session
     from reconciler.control.survey import Survey
     from reconciler.ops.status import ReplicaStatus, Side
-    from reconciler.projections.projected import ProjectedSuspension
 
 _HEADINGS = ("", "SERVICE", "DESIRED", "PROJECTED", "OBSERVED", "SINCE")
 _CLEAR = "\x1b[H\x1b[2J"
@@ -68,7 +65,9 @@ def status(
             return
         found = _survey(session, at)
         if as_json:
-            print_json(_document(found, session))
+            from reconciler.control.documents import status_document
+
+            print_json(status_document(found, session, _now_ms()))
         else:
             typer.echo(_text(found, session))
     if found.unusable:
@@ -89,11 +88,13 @@ def _survey(session: Session, at: str) -> Survey:
 
 def _watch(session: Session, at: str, interval: float, *, as_json: bool) -> None:
     """Print whenever something has changed; on a terminal, in place."""
+    from reconciler.control.documents import status_document
+
     in_place = sys.stdout.isatty() and not as_json
     before = None
     while True:
         found = _survey(session, at)
-        document = _document(found, session)
+        document = status_document(found, session, _now_ms())
         if in_place:
             sys.stdout.write(_CLEAR)
         if in_place or document != before:
@@ -110,17 +111,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _statuses(found: Survey) -> tuple[ReplicaStatus, ...]:
-    from reconciler.ops.status import replica_statuses
-
-    return replica_statuses(found.desired, found.projected, found.observed, now_ms=0 if found.past else _now_ms())
-
-
 def _text(found: Survey, session: Session) -> str:
+    from reconciler.control.documents import statuses_of
+
     on = colour_wanted()
     lines = [paint(_title(found, session), "bold", on=on)]
     lines += [paint(f"warning: {warning}", "yellow", on=on) for warning in (*_held(found), *found.warnings)]
-    statuses = _statuses(found)
+    statuses = statuses_of(found, _now_ms())
     if statuses:
         lines += ["", *_table(statuses, found, on=on)]
     else:
@@ -132,28 +129,15 @@ def _text(found: Survey, session: Session) -> str:
 
 def _held(found: Survey) -> Iterator[str]:
     """What keeps Fleet from acting: a suspension of the whole fleet, or a freeze window."""
+    from reconciler.control.documents import frozen_now, suspensions_of
     from reconciler.ops.status import suspension_text
 
-    for one in _suspensions(found):
+    for one in suspensions_of(found, _now_ms()):
         if not one.resource:
             yield f"the fleet is {suspension_text(one)}"
-    window = _frozen(found)
+    window = frozen_now(found, _now_ms())
     if window is not None:
         yield f"{window}; no edit of the file is taken up until then"
-
-
-def _suspensions(found: Survey) -> tuple[ProjectedSuspension, ...]:
-    from reconciler.ops.status import suspensions
-
-    return suspensions(found.projected, 0 if found.past else _now_ms())
-
-
-def _frozen(found: Survey) -> Frozen | None:
-    from reconciler.control.freeze import frozen
-
-    if found.desired is None or found.past:
-        return None
-    return frozen(found.desired.reconcile.freeze, _now_ms())
 
 
 def _title(found: Survey, session: Session) -> str:
@@ -198,62 +182,3 @@ def _row(one: ReplicaStatus, found: Survey, *, alone: bool) -> tuple[str, ...]:
 def _cell(side: Side) -> str:
     code = f" ({side.exit_code})" if side.exit_code is not None and side.state == "exited" else ""
     return f"{side.state}{code} {side.health}".rstrip()
-
-
-def _document(found: Survey, session: Session) -> dict[str, Any]:
-    row, window = found.revision, _frozen(found)
-    return {
-        "fleet": found.desired.name if found.desired is not None else None,
-        "project": session.project,
-        "directory": str(session.directory),
-        "file": str(session.file),
-        "database": str(session.database),
-        "sequence_number": found.projected.sequence,
-        "revision": _revision(row) if row is not None else None,
-        "known": {
-            "desired": found.desired is not None,
-            "observed": found.observed is not None,
-        },
-        "services": [_replica_document(one) for one in _statuses(found)],
-        "suspensions": [
-            {"resource": one.resource, "why": one.why, "actor": one.actor, "until": utc_time(one.until)}
-            for one in _suspensions(found)
-        ],
-        "frozen": {"until": utc_time(window.until), "why": window.window.why} if window is not None else None,
-        "warnings": list(found.warnings),
-    }
-
-
-def _revision(row: dict[str, Any]) -> dict[str, Any]:
-    named = {name: row.get(name) for name in ("revision", "digest", "commit", "author", "actor", "source")}
-    return {**named, "at": utc_time(row["at"])}
-
-
-def _replica_document(one: ReplicaStatus) -> dict[str, Any]:
-    return {
-        "resource": f"service/{one.service}",
-        "replica": one.replica,
-        "agrees": one.agrees,
-        "desired": _side_document(one.desired),
-        "projected": _side_document(one.projected),
-        "observed": _side_document(one.observed),
-        "differences": list(one.differences),
-        "notes": list(one.notes),
-    }
-
-
-def _side_document(side: Side) -> dict[str, Any]:
-    """What is known of a side; empty fields are left out."""
-    named: dict[str, Any] = {
-        "digest": side.digest,
-        "image": side.image,
-        "name": side.name,
-        "container_id": side.container_id,
-        "health": side.health,
-    }
-    document = {"state": side.state, **{name: value for name, value in named.items() if value}}
-    if side.exit_code is not None:
-        document["exit_code"] = side.exit_code
-    if side.since:
-        document["since"] = utc_time(side.since)
-    return document

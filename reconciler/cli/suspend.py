@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.apply import duration
 from reconciler.cli.options import JsonOption, Project, about_project
-from reconciler.cli.output import local_time, print_json, utc_time
+from reconciler.cli.output import local_time, print_json
 
 if TYPE_CHECKING:
-    from reconciler.control.session import Session
-    from reconciler.events.envelope import NewEvent
+    pass
 
 ResourceArgument = Annotated[
     str,
@@ -48,19 +47,10 @@ def suspend(
     with open_session(project) as session:
         event = leave_alone(session, resource, why=why.strip(), for_ms=duration(period, "--for"))
         if as_json:
-            print_json(document(event, session))
+            from reconciler.control.documents import suspension_document
+
+            print_json(suspension_document(event, session.cause.actor))
             return
     until = event.data.get("until")
     ends = f"until {local_time(until)}" if until else "until `fleet resume`"
     typer.echo(f"{event.data['resource'] or 'The fleet'} is left alone {ends}: {why.strip()}")
-
-
-def document(event: NewEvent, session: Session) -> dict[str, Any]:
-    """What was recorded, for programs."""
-    return {
-        "event": event.event_type,
-        "resource": event.data["resource"],
-        "why": event.data.get("why"),
-        "until": utc_time(event.data.get("until")),
-        "actor": session.cause.actor,
-    }

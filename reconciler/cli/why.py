@@ -51,7 +51,9 @@ def why(
             raise NotFound("nothing has been applied yet", hint="fleet apply")
         stories = library.why(store, resource)
     if as_json:
-        print_json([_document(story) for story in stories])
+        from reconciler.control.documents import story_document
+
+        print_json([story_document(story) for story in stories])
         return
     on = colour_wanted()
     typer.echo("\n\n".join("\n".join(_lines(story, on=on)) for story in stories))
@@ -84,14 +86,3 @@ def _value(value: Any) -> str:
         return "(none)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
-
-
-def _document(story: Story) -> dict[str, Any]:
-    from reconciler.events.document import event_document
-
-    return {
-        "resource": story.resource,
-        "summary": story.summary,
-        "changes": list(story.changes),
-        "links": [{"text": link.text, "event": event_document(link.event)} for link in story.links],
-    }
