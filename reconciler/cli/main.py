@@ -63,6 +63,10 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "The agents",
+        (Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),),
+    ),
+    (
         "The log",
         (
             Verb("status", "status", "Desired, projected and observed, side by side."),

@@ -67,6 +67,7 @@ class Situation:
         locks: the active locks.
         budgets, usage: by specialist id.
         reviewing: ids of sorties whose review is under way.
+        reviewers: ids of specialists who are at it.
     """
 
     now_ms: int
@@ -77,6 +78,7 @@ class Situation:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     usage: Mapping[str, Usage] = field(default_factory=dict)
     reviewing: frozenset[str] = frozenset()
+    reviewers: frozenset[str] = frozenset()
     stale_after_ms: int = 60_000
 
 
@@ -135,7 +137,7 @@ class _Pool:
         self._by_id = {s.id: s for s in self.known}
         self.spent: dict[str, budgets.Spent] = {}
         self.free: dict[str, Specialist] = {}
-        working = {sortie.assigned_to for sortie in busy}
+        working = {sortie.assigned_to for sortie in busy} | situation.reviewers
         for specialist in sorted(self.known, key=lambda s: (len(s.capabilities), s.registered_at, s.id)):
             fresh = now - specialist.last_seen <= situation.stale_after_ms
             if specialist.draining or specialist.current_sortie or specialist.id in working or not fresh:

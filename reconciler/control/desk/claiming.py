@@ -78,6 +78,7 @@ def situation(rows: Rows, now_ms: int) -> Situation:
         one for one in reading.sorties(rows) if (one.mission_id in missions if one.mission_id else not one.ended)
     ]
     specialists = reading.specialists(rows)
+    reviews = reading.open_reviews(rows)
     limits = {one.id: found for one in specialists if (found := reading.budget(one)) is not None}
     return Situation(
         now_ms=now_ms,
@@ -87,7 +88,8 @@ def situation(rows: Rows, now_ms: int) -> Situation:
         locks=reading.active_locks(rows),
         budgets=limits,
         usage=reading.usage(rows),
-        reviewing=frozenset(one.sortie_id for one in reading.open_reviews(rows)),
+        reviewing=frozenset(one.sortie_id for one in reviews),
+        reviewers=frozenset(one.reviewer_id for one in reviews),
     )
 
 

@@ -1,0 +1,280 @@
+"""The office: what a worker asks of the desk, and how it hears that there may be something to do.
+
+The protocol is small and its values have a plain JSON form, so that a desk behind HTTP can answer it as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+import msgspec
+
+from reconciler.control.desk import claiming, reading, returning, sorties, specialists
+from reconciler.control.desk.briefing import Brief, brief
+from reconciler.control.desk.desk import Command, Desk, Work
+from reconciler.control.worker.identity import Identity
+from reconciler.events.envelope import NewEvent
+from reconciler.projections.store import EventQuery, Store
+from reconciler.work import budgets
+from reconciler.work.attempts import FailureCause, sortie_event
+from reconciler.work.reviews import Verdict
+from reconciler.work.state import HELD
+
+T = TypeVar("T")
+
+HURRYING = (
+    "sortie_created",
+    "sortie_updated",
+    "sortie_completed",
+    "sortie_closed",
+    "sortie_status_changed",
+    "sortie_attempt_failed",
+    "sortie_result_reported",
+    "sortie_changes_requested",
+    "sortie_retried",
+    "dispatch_assigned",
+    "review_abandoned",
+    "mission_started",
+    "mission_status_changed",
+    "mission_updated",
+    "ctk_released",
+    "specialist_drained",
+    "specialist_deactivated",
+    "specialist_completed",
+    "budget_reset",
+)
+"""Events after which there may be something to do, or to stop for."""
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A file that an attempt made, by the digest of its content."""
+
+    path: str
+    digest: str
+    size: int
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What an attempt has used."""
+
+    wall_ms: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class Office(Protocol):
+    """What a worker asks for, always in its own name.
+
+    Raises:
+        WorkRefused: the desk says no.
+    """
+
+    def register(self) -> None:
+        """Become known, and give back what an earlier life of this specialist held."""
+
+    def heartbeat(self, given: Brief | None = None, metrics: Mapping[str, float] | None = None) -> bool:
+        """Say that it lives, and what it is busy with; whether it is asked to take nothing more."""
+
+    def claim(self, lease_ms: int) -> Brief | None:
+        """The next thing to do, begun; None when there is nothing now."""
+
+    def renew(self, sortie_id: str, attempt: int, lease_ms: int) -> None:
+        """Keep the hold on a sortie."""
+
+    def holds(self, given: Brief) -> bool:
+        """Whether what was claimed is still its own."""
+
+    def progress(self, sortie_id: str, attempt: int, value: int, message: str) -> None:
+        """Tell how far the work is."""
+
+    def complete(
+        self, sortie_id: str, attempt: int, result: Mapping[str, Any], artifacts: Sequence[Artifact], cost: Cost
+    ) -> None:
+        """Hand in a result."""
+
+    def fail(
+        self, sortie_id: str, attempt: int, error: str, cause: FailureCause, retry_after_ms: int, cost: Cost
+    ) -> None:
+        """Say that the attempt failed, or hand the sortie back."""
+
+    def conclude_review(
+        self, given: Brief, verdict: Verdict, feedback: str, issues: Sequence[Mapping[str, str]], cost: Cost
+    ) -> None:
+        """Give a verdict."""
+
+    def abandon_review(self, given: Brief, reason: str, cost: Cost) -> None:
+        """Give no verdict."""
+
+    def leave(self, reason: Literal["success", "error", "timeout", "cancelled"], summary: str) -> None:
+        """Be registered no longer; what it still holds goes back."""
+
+    def anything_open(self) -> bool:
+        """Whether there are sorties that have not ended and whose mission has not."""
+
+    def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        """Until there may be something to do, it is to stop, or the time is over."""
+
+
+class LocalOffice:
+    """The office over a store in reach. Safe to use from several threads.
+
+    Args:
+        fastest_s, slowest_s: how often the log is asked whether it has grown: often after it has, seldom when it is quiet.
+    """
+
+    def __init__(
+        self, store: Store, desk: Desk, identity: Identity, *, fastest_s: float = 0.02, slowest_s: float = 0.25
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._me = identity
+        self._fastest = fastest_s
+        self._slowest = slowest_s
+        self._seen = store.head()
+
+    def register(self) -> None:
+        spec = self._me.spec
+        self._run(
+            returning.register_anew(
+                self._me.id, name=self._me.name, capabilities=spec.capabilities, metadata=self._me.metadata()
+            )
+        )
+
+    def heartbeat(self, given: Brief | None = None, metrics: Mapping[str, float] | None = None) -> bool:
+        # A sortie that somebody reviews is still its worker's own.
+        current = given.job.sortie_id if given is not None and given.kind != "review" else None
+        status: Literal["busy", "idle"] = "busy" if given is not None else "idle"
+        beat = specialists.heartbeat(self._me.id, status=status, current_sortie=current, metrics=metrics or None)
+        return self._run(beat).draining
+
+    def claim(self, lease_ms: int) -> Brief | None:
+        self._seen = self._store.head()
+        ask = claiming.claim(self._me.id, lease_ms=lease_ms)
+
+        def command(work: Work) -> Brief | None:
+            found = ask(work)
+            return brief(work.rows, found, self._me.id) if found is not None else None
+
+        return self._run(command)
+
+    def renew(self, sortie_id: str, attempt: int, lease_ms: int) -> None:
+        self._run(sorties.renew(sortie_id, self._me.id, attempt, lease_ms=lease_ms))
+
+    def holds(self, given: Brief) -> bool:
+        rows = self._store.rows()
+        row = rows.get("sorties", given.job.sortie_id)
+        if given.kind == "review":
+            review = rows.get("reviews", given.review_id)
+            return row is not None and row["status"] == "review" and review is not None and not review["verdict"]
+        mine = row is not None and row["assigned_to"] == self._me.id and row["attempt"] == given.attempt
+        return mine and row is not None and row["status"] in HELD - {"review"} and row["lease"] is not None
+
+    def progress(self, sortie_id: str, attempt: int, value: int, message: str) -> None:
+        self._run(sorties.progress(sortie_id, self._me.id, value, attempt=attempt, message=message))
+
+    def complete(
+        self, sortie_id: str, attempt: int, result: Mapping[str, Any], artifacts: Sequence[Artifact], cost: Cost
+    ) -> None:
+        done = sorties.complete(sortie_id, self._me.id, result, attempt=attempt)
+
+        def command(work: Work) -> None:
+            # First, for a refusal must leave nothing of an attempt that no longer counts.
+            reading.sortie(work.rows, sortie_id)
+            done(work)
+            work.record([self._made(sortie_id, attempt, one, work.now_ms) for one in artifacts])
+            work.record(self._used(sortie_id, cost, work.now_ms))
+
+        self._run(command)
+
+    def fail(
+        self, sortie_id: str, attempt: int, error: str, cause: FailureCause, retry_after_ms: int, cost: Cost
+    ) -> None:
+        failed = sorties.fail(
+            sortie_id, self._me.id, error=error, cause=cause, attempt=attempt, retry_after_ms=retry_after_ms
+        )
+
+        def command(work: Work) -> None:
+            failed(work)
+            work.record(self._used(sortie_id, cost, work.now_ms))
+
+        self._run(command)
+
+    def conclude_review(
+        self, given: Brief, verdict: Verdict, feedback: str, issues: Sequence[Mapping[str, str]], cost: Cost
+    ) -> None:
+        conclude = sorties.conclude_review(given.review_id, self._me.id, verdict, feedback=feedback, issues=issues)
+
+        def command(work: Work) -> None:
+            conclude(work)
+            work.record(self._used(given.job.sortie_id, cost, work.now_ms))
+
+        self._run(command)
+
+    def abandon_review(self, given: Brief, reason: str, cost: Cost) -> None:
+        abandon = returning.abandon_review(given.review_id, reason=reason)
+
+        def command(work: Work) -> None:
+            abandon(work)
+            work.record(self._used(given.job.sortie_id, cost, work.now_ms))
+
+        self._run(command)
+
+    def leave(self, reason: Literal["success", "error", "timeout", "cancelled"], summary: str) -> None:
+        self._run(specialists.complete(self._me.id, reason=reason, summary=summary))
+
+    def anything_open(self) -> bool:
+        rows = self._store.rows()
+        missions = reading.missions(rows)
+        for sortie in reading.open_sorties(rows):
+            mission = missions.get(sortie.mission_id) if sortie.mission_id else None
+            if mission is None or mission.status in ("pending", "in_progress"):
+                return True
+        return False
+
+    def wait(self, seconds: float, stop: Callable[[], bool]) -> None:
+        until = time.monotonic() + seconds
+        pause = self._fastest
+        while not stop():
+            head = self._store.head()
+            if head != self._seen:
+                news = EventQuery(after=self._seen, types=HURRYING, limit=1)
+                self._seen = head
+                pause = self._fastest
+                if next(iter(self._store.events(news)), None) is not None:
+                    return
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.3, self._slowest)
+
+    def _run(self, command: Command[T]) -> T:
+        return self._desk.run(command).value
+
+    def _made(self, sortie_id: str, attempt: int, artifact: Artifact, now_ms: int) -> NewEvent:
+        return sortie_event(
+            sortie_id,
+            "artifact_recorded",
+            now_ms,
+            specialist_id=self._me.id,
+            attempt=max(attempt, 1),
+            path=artifact.path,
+            digest=artifact.digest,
+            size=artifact.size,
+        )
+
+    def _used(self, sortie_id: str, cost: Cost, now_ms: int) -> list[NewEvent]:
+        if cost == Cost():
+            return []
+        return [
+            budgets.used_event(
+                self._me.id,
+                sortie_id,
+                now_ms=now_ms,
+                wall_ms=cost.wall_ms,
+                tokens=cost.tokens,
+                cost_usd=cost.cost_usd,
+            )
+        ]
