@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.control.dispatching import Dispatching
 from reconciler.control.freeze import unless_frozen
 from reconciler.control.notify.notifier import Notifier
 from reconciler.control.reading import now_ms
@@ -81,6 +82,7 @@ class Loop:
         self._hints = EngineHints(self._bell, lambda: session.runtime, session.project)
         self._checks = HealthChecks(self._bell, lambda: session.runtime, clock)
         self._notifier = Notifier(session, self._desired)
+        self._dispatching = Dispatching(session, self._desired, teller, lambda: self._bell.ring("work"))
         self._tending = Tending(session, self._desired, teller, clock)
         self.turning = False
         self.turned_at = time.monotonic()
@@ -100,6 +102,7 @@ class Loop:
             self._checks.start()
             self._notifier.start()
             self._tending.start()
+            self._dispatching.start()
             self._turn()
             ready()
             while not self._stopping.is_set():
@@ -107,6 +110,7 @@ class Loop:
                 if not self._stopping.is_set():
                     self._turn()
         finally:
+            self._dispatching.stop()
             self._tending.stop()
             self._notifier.stop()
             self._hints.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
-Ring = Literal["file", "engine", "health", "asked", "stop"]
+Ring = Literal["file", "engine", "health", "work", "asked", "stop"]
 
 
 class Bell:
