@@ -14,7 +14,7 @@ from reconciler.apply.intents import Intent
 from reconciler.apply.means import Means, Running
 from reconciler.apply.orders import order, put_files
 from reconciler.apply.owned import expendable, name_taken, owned
-from reconciler.apply.readiness import now_ms
+from reconciler.apply.readiness import passed_ms
 from reconciler.errors import ActionFailed, FleetError, NotFound
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import (
@@ -26,19 +26,26 @@ from reconciler.plan.model import (
     CreateNetwork,
     CreateVolume,
     DefineService,
+    DefineSpecialist,
     ForgetService,
+    ForgetSpecialist,
     MoveService,
     PullImage,
     RemoveContainer,
     RemoveNetwork,
+    RemoveProcess,
     RenameContainer,
     ReplaceContainer,
+    ReplaceProcess,
     ReplaceNetwork,
     RestartContainer,
+    ResumeProcess,
     RunHandler,
     StartContainer,
     StartMission,
+    StartProcess,
     StopContainer,
+    StopProcess,
     UpdateContainer,
     UpdateMission,
 )
@@ -111,13 +118,17 @@ def carry_out(means: Means, action: AnyAction, intent: Intent) -> Outcomes:
             # What it comes to is recorded there, with the rules of the agents' world.
             means.work.carry_out(action, intent.event.event_id)
             return []
-        case DefineService() | ForgetService() | MoveService():
+        case StartProcess() | ResumeProcess() | ReplaceProcess() | StopProcess() | RemoveProcess():
+            from reconciler.apply.processes import carry_out_process
+
+            return carry_out_process(means, action, intent)
+        case DefineService() | ForgetService() | MoveService() | DefineSpecialist() | ForgetSpecialist():
             raise TypeError(f"{action.id} is a record and touches no runtime")
         case _:
             assert_never(action)
 
 
-Record = DefineService | ForgetService | MoveService
+Record = DefineService | ForgetService | MoveService | DefineSpecialist | ForgetSpecialist
 
 
 def record_of(action: Record, *, fleet: str, revision: int, cause: UUID | None) -> NewEvent:
@@ -134,6 +145,17 @@ def record_of(action: Record, *, fleet: str, revision: int, cause: UUID | None) 
         case ForgetService():
             data = {"service": action.service}
             return NewEvent("service_removed", "service", action.service, data, causation_id=cause)
+        case DefineSpecialist():
+            pool = action.definition.name
+            data = {
+                "pool": pool,
+                "digest": action.digest,
+                "definition": to_document(action.definition),
+                "revision": revision,
+            }
+            return NewEvent("specialist_defined", "specialist", pool, data, causation_id=cause)
+        case ForgetSpecialist():
+            return NewEvent("specialist_removed", "specialist", action.pool, {"pool": action.pool}, causation_id=cause)
         case MoveService():
             data = {"from_resource": f"service/{action.from_service}", "to_resource": f"service/{action.service}"}
             return NewEvent("resource_moved", "fleet", fleet, data, causation_id=cause)
@@ -231,7 +253,7 @@ def running_since_now(
         "container_started", Replica(action.service, action.replica, container_id).data(intent), after=after
     )
     chosen = digest or getattr(action, "digest", "")
-    means.now_running(action.service, action.replica, Running(container_id, chosen, action.name, now_ms(), started))
+    means.now_running(action.service, action.replica, Running(container_id, chosen, action.name, passed_ms(), started))
     return started
 
 

@@ -21,12 +21,13 @@ from reconciler.apply.actions import Outcomes, Record, carry_out, record_of
 from reconciler.apply.closing import ended_already, remove_unused_secrets
 from reconciler.apply.handlers import notifications
 from reconciler.apply.intents import Causes, Intent, intend, skipped
+from reconciler.apply.crew import Crew
 from reconciler.apply.journal import Journal
 from reconciler.apply.means import Means
 from reconciler.apply.milestones import apply_completed, apply_started
 from reconciler.apply.model import ApplyOptions, ApplyResult, ApplyStatus, Failure
 from reconciler.apply.preflight import obstacles_by_action, preflight
-from reconciler.apply.readiness import now_ms, own_gate
+from reconciler.apply.readiness import own_gate, passed_ms
 from reconciler.apply.report import Reporter, Silent
 from reconciler.apply.schedule import Bringing, GateKey, Schedule
 from reconciler.apply.waiting import Looked, Waits
@@ -39,11 +40,13 @@ from reconciler.plan.model import (
     AnyAction,
     BuildImage,
     DefineService,
+    DefineSpecialist,
     MoveService,
     Plan,
     PullImage,
 )
 from reconciler.runtime.model import ContainerRuntime
+from reconciler.runtime.process.model import ProcessRuntime
 from reconciler.spec.desired import Desired
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ def apply(
     reporter: Reporter = _SILENT,
     options: ApplyOptions | None = None,
     work: WorkDoor = _SERVICES_ONLY,
+    processes: ProcessRuntime | None = None,
+    crew: Crew | None = None,
 ) -> ApplyResult:
     """Carry out a plan.
 
@@ -79,6 +84,7 @@ def apply(
         environ: what secrets are looked up in.
         revision_event: the event that made `desired` hold.
         work: carries out what the plan says of missions.
+        processes, crew: with what the plan says of specialists is carried out.
 
     Raises:
         LeaseLost: somebody else is the writer now; nothing more was done or recorded.
@@ -92,6 +98,8 @@ def apply(
         project=project,
         environ=environ,
         work=work,
+        processes=processes,
+        crew=crew,
     )
     return _Walk(plan, means, store, revision_event, reporter, options or ApplyOptions()).run()
 
@@ -136,7 +144,7 @@ class _Walk:
         self._causes = Causes(store, means.projected, started=self._start.event_id, revision=revision)
         self._schedule = Schedule(plan)
         self._began = time.monotonic()
-        self._deadline_ms = now_ms() + options.timeout_ms if options.timeout_ms else 0
+        self._deadline_ms = passed_ms() + options.timeout_ms if options.timeout_ms else 0
         self._parallel = max(1, options.parallel)
         self._hands = ThreadPoolExecutor(self._parallel, "act")
         self._eyes = ThreadPoolExecutor(self._parallel, "look")
@@ -173,7 +181,7 @@ class _Walk:
         found = preflight(self._plan, self._means, lambda asked: self._hands.map(lambda ask: ask(), asked))
         self._obstacles = obstacles_by_action(self._plan, found)
         if found:
-            self._report.on_problems([obstacle.text for obstacle in found])
+            self._report.on_problems(list(dict.fromkeys(obstacle.text for obstacle in found)))
 
     @property
     def _stopping(self) -> bool:
@@ -214,7 +222,7 @@ class _Walk:
         events = [record_of(action, fleet=self._plan.fleet, revision=revision, cause=cause) for action in actions]
         self._means.journal.record(*events)
         for action, event in zip(actions, events, strict=True):
-            if isinstance(action, DefineService):
+            if isinstance(action, DefineService | DefineSpecialist):
                 self._causes.learn(action.resource, event)
             elif isinstance(action, MoveService):
                 self._means.moved(action.from_service, action.service)
@@ -260,7 +268,7 @@ class _Walk:
 
     def _take(self) -> None:
         """Wait for one message, but not past the time of the next look, the deadline or the next tick."""
-        now = now_ms()
+        now = passed_ms()
         due = self._waits.next_due
         until = [now + _TICK_MS, *([due] if due is not None and not self._stopping else [])]
         try:
@@ -275,7 +283,7 @@ class _Walk:
         self._check_deadline()
 
     def _check_deadline(self) -> None:
-        if self._deadline_ms and now_ms() >= self._deadline_ms:
+        if self._deadline_ms and passed_ms() >= self._deadline_ms:
             self._means.halt.set(TimedOut("the time that was allowed is over"))
 
     def _ended(self, message: _Ended) -> None:
@@ -363,13 +371,24 @@ class _Walk:
                 self._waits.add(key)
                 self._report.on_gate(service, key.gate, "wait")
         if self._options.ready_ms and not self._waits.idle:
-            until = now_ms() + self._options.ready_ms
+            until = passed_ms() + self._options.ready_ms
             self._deadline_ms = min(self._deadline_ms or until, until)
         self._walk()
         if not self._stopping:
             for service, why in ended_already(self._means, self._store, plain).items():
                 self._report.on_gate(service, "started", "failed", why)
                 self._failures.append(Failure(f"started service/{service}", f"service/{service}", why))
+        if not self._stopping and self._means.at_work():
+            self._see_that_specialists_report()
+
+    def _see_that_specialists_report(self) -> None:
+        from reconciler.apply.reporting import READY_MS, not_at_work
+
+        until = passed_ms() + (self._options.ready_ms or READY_MS)
+        until = min(until, self._deadline_ms or until)
+        for address, why in not_at_work(self._means, until - passed_ms(), lambda: self._stopping).items():
+            self._failures.append(Failure(f"started {address}", address.rpartition("/")[0], why))
+        self._check_deadline()
 
     def _finish(self) -> ApplyResult:
         """Record how it ended.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.apply.crew import Crew, NoCrew
 from reconciler.apply.journal import Journal
 from reconciler.apply.mask import Mask
 from reconciler.apply.work import NoWork, WorkDoor
@@ -14,7 +15,8 @@ from reconciler.errors import ActionFailed, FleetError, NotFound
 from reconciler.events.envelope import NewEvent
 from reconciler.projections.projected import Projected, ProjectedContainer
 from reconciler.runtime.model import LABEL_FLEET, LABEL_INTENT, LABEL_PROJECT, LABEL_RESOURCE, ContainerRuntime
-from reconciler.spec.desired import Desired, ServiceSpec, service_from_document
+from reconciler.runtime.process.model import ObservedProcess, ProcessRuntime
+from reconciler.spec.desired import Desired, ServiceSpec, SpecialistSpec, service_from_document
 from reconciler.spec.env_files import read_env_file
 from reconciler.spec.roles import definition_digest
 from reconciler.spec.secrets import resolve
@@ -25,7 +27,7 @@ class Running:
     """The container that stands for a replica now.
 
     Attributes:
-        started_ms: when this apply started it; 0 when it ran before.
+        started_ms: when this apply started it, as `passed_ms` counts; 0 when it ran before.
         last_event: the event that last changed it.
     """
 
@@ -64,7 +66,9 @@ class Means:
 
     Attributes:
         projected: what the log said when the apply began.
-        work: the door to the agents' world.
+        work, crew: the doors to the agents' world: its missions and its specialists.
+        project: the project's folder.
+        environ: what secrets are looked up in, and what processes inherit.
         mask: hides the values of secrets in texts.
         halt: set when everything has to end.
         reverted: services that were put back to their last good definition.
@@ -80,17 +84,22 @@ class Means:
         project: Path,
         environ: Mapping[str, str],
         work: WorkDoor | None = None,
+        processes: ProcessRuntime | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self.desired = desired
         self.projected = projected
         self.runtime = runtime
         self.journal = journal
         self.work = work or NoWork()
+        self.crew = crew or NoCrew()
+        self.project = project
+        self.environ = environ
+        self._processes = processes
+        self._at_work: dict[tuple[str, int], tuple[ObservedProcess, int]] = {}
         self.mask = Mask()
         self.halt = Halt()
         self.reverted: list[str] = []
-        self._project = project
-        self._environ = environ
         self._lock = threading.Lock()
         self._secret_lock = threading.RLock()
         self._secrets: dict[str, bytes] = {}
@@ -114,6 +123,38 @@ class Means:
         if spec is None:
             raise ActionFailed(f"service/{name} is not in the file any more", hint="fleet plan")
         return spec
+
+    @property
+    def processes(self) -> ProcessRuntime:
+        """The runtime of processes.
+
+        Raises:
+            ActionFailed: this apply was not given one.
+        """
+        if self._processes is None:
+            raise ActionFailed("this apply is about services only")
+        return self._processes
+
+    def specialist(self, name: str) -> SpecialistSpec:
+        """The definition of a specialist that is wanted.
+
+        Raises:
+            ActionFailed: the plan is about a specialist that is not in the file.
+        """
+        spec = self.desired.specialists.get(name)
+        if spec is None:
+            raise ActionFailed(f"specialist/{name} is not in the file any more", hint="fleet plan")
+        return spec
+
+    def now_at_work(self, pool: str, replica: int, process: ObservedProcess, began_ms: int) -> None:
+        """From now on this process, which was started then, stands for the replica."""
+        with self._lock:
+            self._at_work[pool, replica] = (process, began_ms)
+
+    def at_work(self) -> dict[tuple[str, int], tuple[ObservedProcess, int]]:
+        """The processes that this apply has started, by replica, with the time (Unix ms)."""
+        with self._lock:
+            return dict(sorted(self._at_work.items()))
 
     def definition(self, digest: str) -> ServiceSpec | None:
         """The definition that a container was made from, as far as the log remembers it."""
@@ -142,7 +183,7 @@ class Means:
                 source = self.desired.secrets.get(name)
                 if source is None:
                     raise NotFound(f"the secret {name} is not declared", hint="declare it under secrets:")
-                value = resolve(source, project=self._project, environ=self._environ)
+                value = resolve(source, project=self.project, environ=self.environ)
                 self.mask.learn(value)
                 self._secrets[name] = value
             return self._secrets[name]

@@ -37,8 +37,13 @@ _OPEN = Verdict("open")
 
 
 def now_ms() -> int:
-    """The clock, in Unix ms."""
+    """The clock, in Unix ms, for what is recorded."""
     return time.time_ns() // 1_000_000
+
+
+def passed_ms() -> int:
+    """Milliseconds that have passed since some moment: unlike the clock, nobody can set it."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def checked(spec: ServiceSpec) -> HealthCheck | None:
@@ -69,7 +74,7 @@ class Wait:
         self._replica = replica
         self._steady_ms = steady_ms
         self._ready: set[str] = set()
-        self._since = now_ms()
+        self._since = passed_ms()
         self._steps = 0
 
     @property
@@ -120,7 +125,7 @@ class Wait:
         over = self._over(replica, running)
         if over is not None:
             return over
-        return _OPEN if now_ms() - self._start(running) >= self._steady_ms else Verdict("wait", "running")
+        return _OPEN if passed_ms() - self._start(running) >= self._steady_ms else Verdict("wait", "running")
 
     def _healthy(self, replica: int, running: Running) -> Verdict:
         check = checked(self._means.made_from(self.service, running))
@@ -140,7 +145,7 @@ class Wait:
         if over is not None:
             return over
         patience = check.start_period_ms + check.retries * check.interval_ms + check.timeout_ms
-        if now_ms() - self._start(running) <= patience:
+        if passed_ms() - self._start(running) <= patience:
             return Verdict("wait", said)
         self._tell(replica, running, "unhealthy")
         return Verdict(

@@ -13,7 +13,7 @@ from reconciler.apply.actions import Outcomes, Replica, launch, make_container, 
 from reconciler.apply.intents import Intent
 from reconciler.apply.means import Means, Running
 from reconciler.apply.owned import expendable
-from reconciler.apply.readiness import STEADY_MS, Wait, now_ms, own_gate, wait_until_ready
+from reconciler.apply.readiness import STEADY_MS, Wait, own_gate, passed_ms, wait_until_ready
 from reconciler.errors import ActionFailed, FleetError, LeaseHeld, NotFound, RuntimeUnreachable
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import ReplaceContainer
@@ -143,7 +143,7 @@ def _back_to(
         if action.order == "stop-first" or not old.running:
             means.runtime.start(old.replica.container_id)
             outcomes.append(intent.outcome("container_started", old.replica.data(intent)))
-        running = Running(old.replica.container_id, action.old_digest, action.old_name, now_ms())
+        running = Running(old.replica.container_id, action.old_digest, action.old_name, passed_ms())
         means.now_running(action.service, action.replica, running)
     good = means.definition(action.old_digest)
     if action.auto_revert and good is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from reconciler.apply.means import Means
-from reconciler.apply.readiness import Verdict, Wait, now_ms
+from reconciler.apply.readiness import Verdict, Wait, passed_ms
 from reconciler.apply.schedule import GateKey
 from reconciler.errors import FleetError, LeaseHeld, RuntimeUnreachable
 
@@ -47,26 +47,26 @@ class Waits:
 
     @property
     def next_due(self) -> int | None:
-        """When the next step is to be taken (Unix ms)."""
+        """When the next step is to be taken (as `passed_ms` counts)."""
         return self._due[0][0] if self._due else None
 
     def add(self, key: GateKey) -> None:
         """Wait for a service from now on."""
         self._waits[key] = Wait(self._means, key.service, key.gate, replica=key.replica)
-        self._began[key] = now_ms()
+        self._began[key] = passed_ms()
         self._push(key, 0)
 
     def again(self, key: GateKey) -> None:
         """The last step showed nothing yet: take another one later."""
-        self._push(key, now_ms() + self._waits[key].pause_ms)
+        self._push(key, passed_ms() + self._waits[key].pause_ms)
 
     def seconds(self, key: GateKey) -> float:
         """How long it has been waited for."""
-        return (now_ms() - self._began[key]) / 1000
+        return (passed_ms() - self._began[key]) / 1000
 
     def look(self) -> None:
         """Begin every step that is due."""
-        while self._due and self._due[0][0] <= now_ms():
+        while self._due and self._due[0][0] <= passed_ms():
             _, _, key = heapq.heappop(self._due)
             self.looking += 1
             self._threads.submit(self._step, key)
