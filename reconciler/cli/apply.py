@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,8 +62,13 @@ def apply(
     tags: TagsOption = [],
     skip_tags: SkipTagsOption = [],
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until every service that was touched is ready.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait",
+            help="Wait until missions have ended, too; or not even for services. Without either: for services.",
+            show_default=False,
+        ),
+    ] = None,
     timeout: TimeoutOption = "",
     parallel: ParallelOption = 4,
     wait_lease: WaitLeaseOption = "0s",
@@ -80,6 +86,9 @@ def apply(
     With nothing to do it changes nothing and says so. Ctrl-C once ends it in good order, twice at once; the next run
     goes on where it stopped.
 
+    It waits until every service that was touched is ready. With --wait it waits for the file's missions as well, shows
+    how they get on, and ends with 1 when one of them has failed.
+
     With a saved plan exactly that one is carried out, without asking; it is refused if the file, the log or the world has
     moved on since. On a build server, --ci asks nothing: what destroys more than `reconcile.max_destroy` needs --yes.
 
@@ -88,6 +97,7 @@ def apply(
       fleet apply
       fleet apply --check
       fleet apply --target service/web --yes
+      fleet apply --wait --timeout 30m
       fleet apply --json --timeout 5m
       fleet plan --out plan.fleet && fleet apply plan.fleet
       fleet apply --ci --junit waits.xml --timeout 10m
@@ -111,8 +121,10 @@ def apply(
             _must_hold(session, saved, seen)
         if check:
             return _show_only(seen, as_json=as_json)
+        began = time.monotonic()
         if seen.settled:
-            return _nothing_to_do(seen, as_json=as_json)
+            code = _nothing_to_do(seen, as_json=as_json)
+            return code or _missions(session, seen, options, wait, timeout_ms, as_json=as_json)
         _show(seen, whole=diff or sys.stdout.isatty(), as_json=as_json)
         result = run_cycle(
             session,
@@ -120,7 +132,7 @@ def apply(
             options,
             confirm=confirmation(session, yes=yes or saved is not None, ask=not ci),
             still=(lambda look: _must_hold(session, saved, look)) if saved is not None else lambda _: None,
-            wait=wait,
+            wait=wait is not False,
             timeout_ms=timeout_ms,
             parallel=parallel,
             wait_lease_ms=wait_lease_ms,
@@ -132,7 +144,27 @@ def apply(
             outcome.result = result
         if result is None and not as_json:
             tell_suspended(seen)
-    return finish(result, as_json=as_json)
+        code = finish(result, as_json=as_json)
+        if timeout_ms:
+            timeout_ms = max(1, timeout_ms - round((time.monotonic() - began) * 1000))
+        return code or _missions(session, seen, options, wait, timeout_ms, as_json=as_json)
+
+
+def _missions(
+    session: Session, seen: Look, options: PlanOptions, wait: bool | None, timeout_ms: int, *, as_json: bool
+) -> int:
+    """Wait for the file's missions if that was asked for; the exit code that their outcome has."""
+    if not wait or not seen.desired.missions:
+        return 0
+    from reconciler.cli.work_progress import await_missions
+    from reconciler.control.awaiting import last_runs
+    from reconciler.plan.situation import Situation
+
+    selection = Situation(seen.desired, seen.projected, options).selection
+    names = {name for name in seen.desired.missions if not selection.why_not(f"mission/{name}")}
+    store = session.writable(seen.desired.database)
+    ids = {one.id for one in last_runs(store.rows(), names) if one.status != "cancelled"}
+    return await_missions(store, ids, timeout_ms=timeout_ms, as_json=as_json) if ids else 0
 
 
 def _saved(session: Session, path: Path | None) -> SavedPlan | None:

@@ -80,7 +80,7 @@ def wait(
     Args:
         store: open for writing.
         ids: of the missions.
-        tell: is told at once, and whenever a sortie has changed.
+        tell: is told of all sorties at first, and then of those that have changed; of nothing when all was over before.
         timeout_ms: 0 waits without bound.
         interrupt: set by somebody else to stop waiting; the missions go on.
     """
@@ -96,7 +96,7 @@ def wait(
             ticked, head = now, store.head()
             found = standing(store.rows(), ids)
             changed = [one for one in found.sorties if seen is None or _looks(seen.get(one.id)) != _looks(one)]
-            if changed or seen is None or found.ended:
+            if changed and not (seen is None and found.ended):
                 tell(found, changed)
             seen = {one.id: one for one in found.sorties}
             if found.ended:

@@ -5,13 +5,17 @@ Pure: rows in, values out. A sortie goes by `sortie/<mission>/<name>` where it h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reconciler.errors import NotFound
 from reconciler.projections.rows import Row, Rows
+from reconciler.work.graph import levels
 from reconciler.work.state import ENDED, HELD
+
+_ID = re.compile(r"\b(?:sortie|msn)_[0-9a-f]{32}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,8 @@ class MissionView:
 
     @property
     def total(self) -> int:
-        """How many sorties it has."""
-        return sum(self.counts.values())
+        """How many sorties it has, those not counted that will never run."""
+        return sum(number for status, number in self.counts.items() if status != "cancelled")
 
     @property
     def completed(self) -> int:
@@ -97,7 +101,8 @@ def mission_views(rows: Rows) -> list[MissionView]:
     for _, row in rows.scan("sorties"):
         own = counts.setdefault(row.get("mission_id") or "", {})
         own[row["status"]] = own.get(row["status"], 0) + 1
-    found = [_mission(key, row, counts.get(key, {})) for key, row in rows.scan("missions")]
+    names = _Names(rows)
+    found = [_mission(key, row, counts.get(key, {}), names) for key, row in rows.scan("missions")]
     return sorted(found, key=lambda one: (-one.created_at, one.name, -one.run, one.id))
 
 
@@ -117,14 +122,13 @@ def mission_view(rows: Rows, word: str) -> MissionView:
 
 
 def sortie_views(rows: Rows, *, mission_id: str = "") -> list[SortieView]:
-    """Every sortie, or those of one mission, in the order in which they were made."""
-    names = {key: _mission_name(key, row) for key, row in rows.scan("missions")}
-    found = [
-        _sortie(key, row, names)
-        for key, row in rows.scan("sorties")
-        if not mission_id or row.get("mission_id") == mission_id
-    ]
-    return sorted(found, key=lambda one: (one.created_at, one.id))
+    """Every sortie, or those of one mission: missions as they were made, and in each what comes first before the rest."""
+    names = _Names(rows)
+    own = {key: row for key, row in rows.scan("sorties") if not mission_id or row.get("mission_id") == mission_id}
+    edges = {key: tuple((row.get("metadata") or {}).get("depends_on") or ()) for key, row in own.items()}
+    level = {key: number for number, keys in enumerate(levels(edges)) for key in keys}
+    found = [_sortie(key, row, names) for key, row in own.items()]
+    return sorted(found, key=lambda one: (one.created_at, one.mission_id, level.get(one.id, 0), one.name, one.id))
 
 
 def sortie_view(rows: Rows, word: str) -> SortieView:
@@ -134,10 +138,9 @@ def sortie_view(rows: Rows, word: str) -> SortieView:
         NotFound: says what there is.
     """
     name = word.removeprefix("sortie/")
-    names = {key: _mission_name(key, row) for key, row in rows.scan("missions")}
     row = rows.get("sorties", name)
     if row is not None:
-        return _sortie(name, row, names)
+        return _sortie(name, row, _Names(rows))
     place, slash, inner = name.rpartition("/")
     if slash:
         own = sortie_views(rows, mission_id=mission_view(rows, place).id)
@@ -166,7 +169,26 @@ def _mission_name(key: str, row: Row) -> str:
     return str(metadata["name"]) if metadata.get("declared") and metadata.get("name") else key
 
 
-def _mission(key: str, row: Row, counts: Mapping[str, int]) -> MissionView:
+class _Names:
+    """What missions and sorties are called, looked up when somebody asks."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.missions = {key: _mission_name(key, row) for key, row in rows.scan("missions")}
+
+    def spoken(self, text: str) -> str:
+        """The text with names in the place of ids."""
+        return _ID.sub(self._name, text)
+
+    def _name(self, found: re.Match[str]) -> str:
+        word = found.group()
+        if word in self.missions:
+            return self.missions[word]
+        row = self._rows.get("sorties", word)
+        return str((row.get("metadata") or {}).get("name") or row["title"]) if row is not None else word
+
+
+def _mission(key: str, row: Row, counts: Mapping[str, int], names: _Names) -> MissionView:
     metadata = row.get("metadata") or {}
     return MissionView(
         id=key,
@@ -179,20 +201,20 @@ def _mission(key: str, row: Row, counts: Mapping[str, int]) -> MissionView:
         created_at=row["created_at"],
         started_at=row.get("started_at"),
         completed_at=row.get("completed_at"),
-        reason=row.get("reason") or "",
+        reason=names.spoken(row.get("reason") or ""),
         archived=bool(row.get("archived_at")),
         row=row,
     )
 
 
-def _sortie(key: str, row: Row, missions: Mapping[str, str]) -> SortieView:
+def _sortie(key: str, row: Row, names: _Names) -> SortieView:
     metadata = row.get("metadata") or {}
     mission_id = row.get("mission_id") or ""
     name = metadata.get("name") or row["title"]
-    named = mission_id in missions and metadata.get("name")
+    named = mission_id in names.missions and metadata.get("name")
     return SortieView(
         id=key,
-        address=f"sortie/{missions[mission_id]}/{name}" if named else f"sortie/{key}",
+        address=f"sortie/{names.missions[mission_id]}/{name}" if named else f"sortie/{key}",
         name=name,
         mission_id=mission_id,
         status=row["status"],
@@ -201,7 +223,7 @@ def _sortie(key: str, row: Row, missions: Mapping[str, str]) -> SortieView:
         assigned_to=row.get("assigned_to") or "",
         attempt=row["attempt"],
         progress=int(row["progress"]),
-        doing=doing(row),
+        doing=names.spoken(doing(row)),
         created_at=row["created_at"],
         started_at=row.get("started_at"),
         completed_at=row.get("completed_at"),
