@@ -66,9 +66,3 @@ def test_the_other_one_reads_all_pages_too() -> None:
     with Client("unix:/nowhere", transport=httpx.MockTransport(server)) as one:
         assert [sortie.id for sortie in one.pages(sorties.list_())] == ["s", "r"]
     assert server.asked[1].url.params["cursor"] == "c"
-
-
-def test_a_unix_socket_is_named_where_nobody_listens() -> None:
-    with Client("unix:/nowhere/at/all", retries=Retries(most=1)) as one:
-        with pytest.raises(ServerUnreachable, match="/nowhere/at/all"):
-            one.send(sorties.get("s"))
