@@ -1,4 +1,4 @@
-"""Folds of file locks. A conflict is history only: it changes no lock."""
+"""Folds of file locks. A conflict changes no lock; who was refused waits for the lock in the way, until that ends."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ def _(event: Event, rows: Rows) -> None:
         "release_reason": reason,
     }
     rows.put("locks", event.data["lock_id"], stamped(event, {**row, **ended}))
+    over = [key for key, wait in rows.scan("lock_waits") if wait["lock_id"] == event.data["lock_id"]]
+    for key in over:
+        rows.delete("lock_waits", key)
+
+
+@folds("ctk_conflict")
+def _(event: Event, rows: Rows) -> None:
+    data = event.data
+    lock = rows.get("locks", data["existing_lock_id"])
+    if data["conflict_type"] != "concurrent_edit" or lock is None or lock["status"] != "active":
+        return
+    wait = {
+        "lock_id": data["existing_lock_id"],
+        "specialist_id": data["requesting_specialist"],
+        "path": data["file_path"],
+        "at": event.occurred_at,
+    }
+    rows.put("lock_waits", f"{wait['lock_id']}/{wait['specialist_id']}", stamped(event, wait))
