@@ -19,9 +19,9 @@ from uuid import UUID
 
 from reconciler.apply.actions import Outcomes, Record, carry_out, record_of
 from reconciler.apply.closing import ended_already, remove_unused_secrets
+from reconciler.apply.crew import Crew
 from reconciler.apply.handlers import notifications
 from reconciler.apply.intents import Causes, Intent, intend, skipped
-from reconciler.apply.crew import Crew
 from reconciler.apply.journal import Journal
 from reconciler.apply.means import Means
 from reconciler.apply.milestones import apply_completed, apply_started

@@ -85,6 +85,8 @@ def stream_of(action: Action, fleet: str) -> tuple[StreamType, str]:
     kind, _, name = action.resource.partition("/")
     if kind == "service" and not isinstance(action, PullImage | BuildImage | RunHandler):
         return "service", name
+    if kind == "specialist":
+        return "specialist", name
     return "fleet", fleet
 
 
@@ -121,6 +123,15 @@ def skipped(action: AnyAction, *, fleet: str, apply_id: str, because: str, cause
     return NewEvent("action_skipped", stream_type, stream_id, data, causation_id=cause)
 
 
+_REQUESTS = (
+    "service_stop_requested",
+    "service_start_requested",
+    "specialist_stop_requested",
+    "specialist_start_requested",
+)
+_DEFINED = ("service_defined", "specialist_defined")
+
+
 class Past(Protocol):
     """The part of a store in which causes are looked up."""
 
@@ -148,16 +159,20 @@ class Causes:
         if code in _BY_THE_WORLD:
             found = self._world(action)
         elif code == "requested":
-            found = self._newest(action, "service_stop_requested", "service_start_requested")
+            found = self._newest(action, *_REQUESTS)
         elif code == "notified" and isinstance(action, RunHandler):
             found = self._learned.get(f"handler/{action.handler.name}")
         elif code == "image_changed":
             found = self._image(action)
         elif code not in ("removed_from_file", "needed_by"):
-            found = self._learned.get(action.resource) or self._newest(action, "service_defined")
+            found = self._learned.get(action.resource) or self._newest(action, *_DEFINED)
         return found or self._revision or self._started
 
     def _world(self, action: AnyAction) -> UUID | None:
+        pool = self._projected.pools.get(getattr(action, "pool", ""))
+        for process in reversed(pool.processes) if pool is not None else ():
+            if process.process_id == getattr(action, "process_id", "") and process.cause_event:
+                return UUID(process.cause_event)
         service, replica = getattr(action, "service", ""), replica_of(action)
         container_id = getattr(action, "container_id", "")
         for container in self._projected.containers.get(service, ()):
@@ -172,7 +187,7 @@ class Causes:
 
     def _newest(self, action: AnyAction, *types: str) -> UUID | None:
         kind, _, name = action.resource.partition("/")
-        if kind != "service":
+        if kind not in ("service", "specialist"):
             return None
-        query = EventQuery(stream_type="service", stream_id=name, types=types, newest_first=True, limit=1)
+        query = EventQuery(stream_type=kind, stream_id=name, types=types, newest_first=True, limit=1)
         return next((event.event_id for event in self._past.events(query)), None)

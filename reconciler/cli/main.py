@@ -253,3 +253,7 @@ def main() -> None:
         report_defect(defect)
         code = FleetError.exit_code
     sys.exit(code)
+
+
+if __name__ == "__main__":  # pragma: no cover - how a specialist's process is started
+    main()

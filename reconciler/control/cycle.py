@@ -16,7 +16,15 @@ from reconciler.control.look import Look, ReadFile, look
 from reconciler.control.reading import read_file
 from reconciler.errors import ConfirmationMissing
 from reconciler.events.envelope import NewEvent
-from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
+from reconciler.plan.model import (
+    Plan,
+    PlanOptions,
+    RemoveContainer,
+    RemoveProcess,
+    ReplaceContainer,
+    ReplaceProcess,
+)
+from reconciler.plan.naming import specialist_address
 
 if TYPE_CHECKING:
     from reconciler.apply.model import ApplyOptions, ApplyResult
@@ -139,6 +147,7 @@ def _carry_out(
     from reconciler.apply.executor import apply
     from reconciler.apply.model import ApplyOptions
     from reconciler.apply.report import Silent
+    from reconciler.control.crew import DeclaredCrew
     from reconciler.control.declared import DeclaredWork
 
     result: ApplyResult | None = None
@@ -159,6 +168,8 @@ def _carry_out(
             reporter=reporter or Silent(),
             options=how or ApplyOptions(),
             work=DeclaredWork(store, session.cause, lease),
+            processes=session.processes,
+            crew=DeclaredCrew(session, store, lease),
         )
         result = latest if result is None else result.and_then(latest)
         if not latest.reverted or latest.status in ("interrupted", "timed_out"):
@@ -203,5 +214,10 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
 
 
 def destroyed(plan: Plan) -> set[str]:
-    """Names of the containers that a plan removes or replaces."""
-    return {action.name for action in plan.actions if isinstance(action, RemoveContainer | ReplaceContainer)}
+    """Names of the containers, and addresses of the specialists' processes, that a plan removes or replaces."""
+    containers = {action.name for action in plan.actions if isinstance(action, RemoveContainer | ReplaceContainer)}
+    return containers | {
+        specialist_address(action.pool, action.replica)
+        for action in plan.actions
+        if isinstance(action, RemoveProcess | ReplaceProcess)
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec.structs import replace
 
 from reconciler.apply.observe import observations, shared_observations
+from reconciler.control.differing import newly_hidden
 from reconciler.control.freeze import Frozen, frozen_by
 from reconciler.control.held import hold_back
 from reconciler.control.reading import Reading, now_ms, read_file
@@ -107,6 +108,7 @@ def look(
     options = replace(options, images=images, now_ms=now)
 
     events = observations(recorded, observed, now_ms=now)
+    events += processes_seen(session, reading.desired, recorded, now)
     told = [*events, *requests]
     rows = folded(base, told, sequence)
     projected = project(rows, sequence=sequence) if told else recorded
@@ -119,6 +121,7 @@ def look(
             events += gone
             projected = project(folded(rows, gone, sequence + len(told)), sequence=sequence)
             plan = diff(desired, projected, options)
+    events += newly_hidden(desired, projected, options)
     if notices:
         plan = replace(plan, warnings=(*plan.warnings, *notices))
     return Look(
@@ -133,6 +136,19 @@ def look(
         recorded=recorded,
         images=images,
     )
+
+
+def processes_seen(session: Session, desired: Desired | None, recorded: Projected, now: int) -> list[NewEvent]:
+    """What became of specialists' processes, as events; a fleet without specialists costs no look.
+
+    Raises:
+        RuntimeUnreachable: the processes cannot be read; what is unknown is never taken for absent.
+    """
+    if not recorded.pools and not (desired is not None and desired.specialists):
+        return []
+    from reconciler.apply.observe_processes import process_observations
+
+    return process_observations(recorded, session.processes.observe(session.project), now_ms=now)
 
 
 def after_revert(

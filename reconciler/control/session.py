@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.control.provenance import Origin
     from reconciler.projections.store import Store
     from reconciler.runtime.model import ContainerRuntime
+    from reconciler.runtime.process.model import ProcessRuntime
     from reconciler.spec.desired import DatabaseSettings
     from reconciler.spec.inputs import LoadOptions
 
@@ -49,6 +50,7 @@ class Session:
         directory: the project's folder.
         project: its hash, the mark of ownership.
         database: where the log is, or would be.
+        worker_command: instead of `fleet worker` of this installation.
     """
 
     def __init__(
@@ -59,11 +61,15 @@ class Session:
         runtime: ContainerRuntime | None = None,
         environ: Mapping[str, str] | None = None,
         ci: bool = False,
+        processes: ProcessRuntime | None = None,
+        worker_command: tuple[str, ...] = (),
     ) -> None:
         self._values = project
         self._ci = ci
         self._source = source
         self._runtime = runtime
+        self._processes = processes
+        self.worker_command = worker_command
         self._store: Store | None = None
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.file = project.file
@@ -121,6 +127,15 @@ class Session:
 
             self._runtime = Podman.connect(self.environ)
         return self._runtime
+
+    @cached_property
+    def processes(self) -> ProcessRuntime:
+        """The processes of this machine."""
+        if self._processes is not None:
+            return self._processes
+        from reconciler.runtime.process import LocalProcesses
+
+        return LocalProcesses()
 
     @property
     def store(self) -> Store | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.plan.model import Basis
+from reconciler.projections.pools import ProjectedPool
 from reconciler.projections.projected import Projected, ProjectedContainer
 from reconciler.spec.desired import Desired, to_document
 from reconciler.spec.roles import digest_of
@@ -46,6 +47,7 @@ def parts_of_projected(projected: Projected) -> dict[str, str]:
         "back-offs",
         "handlers",
         "missions",
+        "specialists",
     )
     shared = dict(zip(named, _relevant(projected)[2:], strict=True))
     return {name: digest_of(value) for name, value in {**services, **containers, **shared}.items()}
@@ -70,7 +72,16 @@ def _relevant(projected: Projected) -> list[Any]:
             [name, one.run, one.status, one.title, one.description, one.priority, one.parallel, one.definition]
             for name, one in sorted(projected.missions.items())
         ],
+        [_pool(one) for _, one in sorted(projected.pools.items())],
     ]
+
+
+def _pool(one: ProjectedPool) -> list[Any]:
+    processes = [
+        [each.replica, each.process_id, each.digest, each.state, each.exit_code, each.external]
+        for each in one.processes
+    ]
+    return [one.name, one.document, one.wanted, one.stopped, one.draining, processes]
 
 
 def _container(one: ProjectedContainer) -> list[Any]:

@@ -14,26 +14,33 @@ from reconciler.plan.model import (
     CreateNetwork,
     CreateVolume,
     DefineService,
+    DefineSpecialist,
     ForgetService,
+    ForgetSpecialist,
     MoveService,
     PullImage,
     RemoveContainer,
     RemoveNetwork,
+    RemoveProcess,
     RenameContainer,
     ReplaceContainer,
     ReplaceNetwork,
+    ReplaceProcess,
     RestartContainer,
+    ResumeProcess,
     RunHandler,
     StartContainer,
     StartMission,
+    StartProcess,
     StopContainer,
+    StopProcess,
     Unchanged,
     UpdateContainer,
     UpdateMission,
     Verb,
     verb_of,
 )
-from reconciler.plan.naming import replica_address, service_address
+from reconciler.plan.naming import replica_address, service_address, specialist_address
 
 _STRENGTH: tuple[Verb, ...] = (
     "replace",
@@ -66,6 +73,11 @@ def thing_of(action: AnyAction) -> str:
             | AdoptContainer()
         ):
             return replica_address(action.service, action.replica)
+        case StartProcess() | ResumeProcess() | ReplaceProcess() | StopProcess():
+            return specialist_address(action.pool, action.replica)
+        case RemoveProcess():
+            # A second process of its replica is told apart by its own id, which its action's id has.
+            return action.id.partition(" ")[2]
         case (
             CreateNetwork()
             | ReplaceNetwork()
@@ -80,6 +92,8 @@ def thing_of(action: AnyAction) -> str:
             | StartMission()
             | UpdateMission()
             | CancelMission()
+            | DefineSpecialist()
+            | ForgetSpecialist()
         ):
             return action.resource
 
@@ -99,13 +113,14 @@ def count(actions: Iterable[AnyAction], unchanged: Iterable[Unchanged]) -> Count
 
 
 def destroys(actions: Iterable[AnyAction], gone: Container[str]) -> int:
-    """Containers that would be removed or replaced. What a crash left over beside another one does not count.
+    """Containers and processes that would be removed or replaced. What a crash left over beside another one does not count.
 
     Args:
         gone: ids of containers that are no longer there, whose removal is book-keeping.
     """
     return sum(
-        isinstance(action, ReplaceContainer)
+        isinstance(action, ReplaceContainer | ReplaceProcess)
+        or (isinstance(action, RemoveProcess) and action.reason.code != "duplicate")
         or (
             isinstance(action, RemoveContainer)
             and action.reason.code != "duplicate"

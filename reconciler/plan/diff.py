@@ -18,6 +18,7 @@ from reconciler.plan.notices import add_notices
 from reconciler.plan.services import Services
 from reconciler.plan.shared import add_shared
 from reconciler.plan.situation import Situation
+from reconciler.plan.specialists import add_specialists
 from reconciler.projections.projected import Projected
 from reconciler.spec.desired import Desired
 
@@ -43,6 +44,7 @@ def diff(desired: Desired, projected: Projected, options: PlanOptions = _EVERYTH
     add_handlers(situation, draft, services.looked, services.standing)
     add_claims(situation, draft, services.looked)
     add_notices(situation, draft, services.looked)
+    add_specialists(situation, draft)
     add_missions(situation, draft)
     actions = draft.actions()
     gone = {one.container_id for one in projected.all_containers() if one.state == "missing"}

@@ -19,8 +19,8 @@ import msgspec
 
 from reconciler.plan.masking import masked
 from reconciler.plan.model import FieldChange
-from reconciler.spec.desired import Build, EnvFile, FileContent, SecretUse, ServiceSpec
-from reconciler.spec.roles import ROLES
+from reconciler.spec.desired import Build, EnvFile, FileContent, SecretUse, ServiceSpec, SpecialistSpec
+from reconciler.spec.roles import ROLES, SPECIALIST_SETTINGS
 
 CONTENT_CHANGED = "content changed"
 
@@ -53,6 +53,18 @@ def compare(old: ServiceSpec, new: ServiceSpec) -> tuple[Changed, ...]:
         if before != after and field != "name":
             role = _role(field, old, new)
             walk = _FIELDS.get(field, _values)
+            found += [Changed(role, masked(change), content) for change, content in walk(field, before, after)]
+    return tuple(found)
+
+
+def compare_specialists(old: SpecialistSpec, new: SpecialistSpec) -> tuple[Changed, ...]:
+    """The same for two definitions of a specialist."""
+    found: list[Changed] = []
+    for field in SpecialistSpec.__struct_fields__:
+        before, after = getattr(old, field), getattr(new, field)
+        if before != after:
+            role: ChangeRole = "settings" if field in SPECIALIST_SETTINGS else "replace"
+            walk = _SPECIALIST_FIELDS.get(field, _values)
             found += [Changed(role, masked(change), content) for change, content in walk(field, before, after)]
     return tuple(found)
 
@@ -195,4 +207,9 @@ _FIELDS: dict[str, _Compare] = {
     "secret_digests": _secret_digests,
     "build": _build,
     **dict.fromkeys(("cap_add", "cap_drop", "tags", "profiles", "allow", "notify"), _set),
+}
+
+_SPECIALIST_FIELDS: dict[str, _Compare] = {
+    "secret_digests": _secret_digests,
+    **dict.fromkeys(("capabilities", "tags"), _set),
 }

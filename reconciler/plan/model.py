@@ -11,7 +11,17 @@ from typing import Any, Literal
 
 import msgspec
 
-from reconciler.spec.desired import Build, Gate, Handler, MissionSpec, NetworkSpec, Resources, ServiceSpec, VolumeSpec
+from reconciler.spec.desired import (
+    Build,
+    Gate,
+    Handler,
+    MissionSpec,
+    NetworkSpec,
+    Resources,
+    ServiceSpec,
+    SpecialistSpec,
+    VolumeSpec,
+)
 
 PLAN_VERSION = 1
 
@@ -252,6 +262,71 @@ class RunHandler(Action, tag="run_handler", frozen=True, omit_defaults=True, kw_
     handler: Handler
 
 
+class DefineSpecialist(Action, tag="define_specialist", frozen=True, omit_defaults=True, kw_only=True):
+    """Record a specialist's definition in the log; no process is touched by this."""
+
+    definition: SpecialistSpec
+    digest: str
+
+
+class ForgetSpecialist(Action, tag="forget_specialist", frozen=True, omit_defaults=True, kw_only=True):
+    """Record that a specialist has left the fleet, after its processes."""
+
+    pool: str
+
+
+class StartProcess(Action, tag="start_process", frozen=True, omit_defaults=True, kw_only=True):
+    """Start a replica of a specialist. `first` is true when it has none yet; else `process_id` and `pid` are of the last."""
+
+    pool: str
+    replica: int
+    digest: str
+    first: bool = False
+    process_id: str = ""
+    pid: int = 0
+
+
+class ResumeProcess(Action, tag="resume_process", frozen=True, omit_defaults=True, kw_only=True):
+    """Let a paused process go on."""
+
+    pool: str
+    replica: int
+    process_id: str
+    pid: int
+
+
+class ReplaceProcess(Action, tag="replace_process", frozen=True, omit_defaults=True, kw_only=True):
+    """Let a replica finish what it works on, or hand it back after the grace period; then start it anew."""
+
+    pool: str
+    replica: int
+    process_id: str
+    pid: int
+    digest: str
+    old_digest: str
+    grace_ms: int = 60_000
+
+
+class StopProcess(Action, tag="stop_process", frozen=True, omit_defaults=True, kw_only=True):
+    """Let a replica finish what it works on, or hand it back after the grace period; then end it."""
+
+    pool: str
+    replica: int
+    process_id: str
+    pid: int
+    grace_ms: int = 60_000
+
+
+class RemoveProcess(Action, tag="remove_process", frozen=True, omit_defaults=True, kw_only=True):
+    """The same, of a replica that is no longer wanted."""
+
+    pool: str
+    replica: int
+    process_id: str
+    pid: int
+    grace_ms: int = 60_000
+
+
 AnyAction = (
     CreateNetwork
     | ReplaceNetwork
@@ -272,6 +347,13 @@ AnyAction = (
     | ForgetService
     | AdoptContainer
     | RunHandler
+    | DefineSpecialist
+    | ForgetSpecialist
+    | StartProcess
+    | ResumeProcess
+    | ReplaceProcess
+    | StopProcess
+    | RemoveProcess
     | StartMission
     | UpdateMission
     | CancelMission
@@ -336,7 +418,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         actions: sorted so that every action stands after those it needs.
         later: edits that take effect in the next run of what they are about.
-        destroys: how many containers would be removed or replaced, for `max_destroy`.
+        destroys: how many containers and processes of specialists would be removed or replaced, for `max_destroy`.
         masked: values are covered in it, so that it is for reading only.
     """
 
@@ -398,15 +480,17 @@ def verb_of(action: AnyAction) -> Verb:
     match action:
         case CreateContainer():
             return "create"
-        case ReplaceContainer() | ReplaceNetwork():
+        case StartProcess():
+            return "create" if action.first else "start"
+        case ReplaceContainer() | ReplaceNetwork() | ReplaceProcess():
             return "replace"
-        case RemoveContainer():
+        case RemoveContainer() | RemoveProcess():
             return "delete"
         case UpdateContainer() | RenameContainer() | UpdateMission():
             return "update"
-        case StartContainer() | StartMission():
+        case StartContainer() | ResumeProcess() | StartMission():
             return "start"
-        case StopContainer() | CancelMission():
+        case StopContainer() | StopProcess() | CancelMission():
             return "stop"
         case RestartContainer():
             return "restart"
@@ -414,7 +498,7 @@ def verb_of(action: AnyAction) -> Verb:
             return "adopt"
         case RunHandler():
             return "run"
-        case DefineService() | ForgetService() | MoveService():
+        case DefineService() | ForgetService() | MoveService() | DefineSpecialist() | ForgetSpecialist():
             return "record"
         case CreateNetwork() | CreateVolume() | PullImage() | BuildImage() | RemoveNetwork():
             return "prepare"

@@ -17,6 +17,11 @@ def service_address(service: str) -> str:
     return f"service/{service}"
 
 
+def specialist_address(pool: str, replica: int = 0) -> str:
+    """The address of a specialist, `specialist/builder`, or of one of its replicas, `specialist/builder/2`."""
+    return f"specialist/{pool}/{replica}" if replica else f"specialist/{pool}"
+
+
 def replica_address(service: str, replica: int) -> str:
     """The address of one replica's container: `service/web/2`."""
     return f"service/{service}/{replica}"

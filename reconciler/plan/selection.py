@@ -10,10 +10,12 @@ from reconciler.plan.graph import closure
 from reconciler.plan.model import PlanOptions
 
 _ALL: frozenset[int] = frozenset()
+# What is named with its kind among services, whose names stand alone.
+_OTHER_KINDS = ("specialist", "mission")
 
 
 class Place(NamedTuple):
-    """A service, or some of its replicas; none named means all."""
+    """A service, or some of its replicas; none named means all. What is no service goes by its whole address."""
 
     service: str
     replica: int = 0
@@ -67,10 +69,14 @@ class Names:
             NotFound: names the nearest known address.
         """
         kind, slash, rest = address.partition("/")
-        name, _, number = (rest if kind == "service" and slash else address).partition("/")
+        other = self._other(address)
+        if other:
+            return other
+        named = slash and kind in ("service", *_OTHER_KINDS)
+        name, _, number = (rest if named else address).partition("/")
         name = self._moved.get(name, name)
-        if name not in self._replicas:
-            raise NotFound(f"there is no {address!r} in this fleet", hint=self._nearest(address, name))
+        if name not in self._replicas or kind in _OTHER_KINDS:
+            raise NotFound(f"there is no {address!r} in this fleet", hint=self._nearest(name))
         if not number:
             return Place(name)
         if number.isascii() and number.isdigit() and 0 < int(number) <= self._replicas[name]:
@@ -81,14 +87,32 @@ class Names:
             hint=f"service/{name} has {count} replica{'' if count == 1 else 's'}",
         )
 
-    def _nearest(self, address: str, name: str) -> str:
+    def _other(self, address: str) -> Place | None:
+        """The address of something that is no service: as it is, or by a bare name that no service has."""
+        bare = address.partition("/")[0]
+        if bare in _OTHER_KINDS:
+            return self._known(address)
+        if bare in self._replicas or bare in self._moved:
+            return None
+        return next((found for kind in _OTHER_KINDS if (found := self._known(f"{kind}/{address}"))), None)
+
+    def _known(self, full: str) -> Place | None:
+        """What a whole address means, with or without the number of a replica."""
+        if full in self._replicas:
+            return Place(full)
+        name, _, number = full.rpartition("/")
+        fits = number.isascii() and number.isdigit() and 0 < int(number) <= self._replicas.get(name, 0)
+        return Place(name, int(number)) if fits else None
+
+    def _nearest(self, name: str) -> str:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, self._replicas, n=1)
+        addresses = {(one if "/" in one else f"service/{one}"): one for one in self._replicas}
+        near = get_close_matches(name, [one.rpartition("/")[2] for one in addresses.values()], n=1)
         if near:
-            return f"did you mean service/{near[0]}?"
-        known = sorted(self._replicas)
-        listed = ", ".join(f"service/{one}" for one in known[:5]) + (" …" if known[5:] else "")
+            return f"did you mean {next(full for full in addresses if full.rpartition('/')[2] == near[0])}?"
+        known = sorted(addresses)
+        listed = ", ".join(known[:5]) + (" …" if known[5:] else "")
         return f"known are {listed}" if known else "the fleet has no services"
 
 

@@ -27,7 +27,7 @@ class Situation:
         containers: likewise; those of services that left the file included.
         moved: present name to the former one, for services that the log still knows by that.
         order: declared services, each after those it depends on.
-        missions: those that the file or the log knows, by name.
+        missions, pools: missions and specialists that the file or the log knows, by name.
         leaving: services that the log or a container knows and the file does not.
         selection: what the plan may touch.
         renamed: `networks.<name>` and `volumes.<name>` that go by another engine name now.
@@ -47,6 +47,7 @@ class Situation:
         known = self.services.keys() | self.containers.keys()
         self.leaving = sorted(known - desired.services.keys() - set(desired.inactive))
         self.missions = sorted(desired.missions.keys() | projected.missions.keys())
+        self.pools = sorted(desired.specialists.keys() | projected.pools.keys())
         self.selection = self._selection(depends_on)
         self.renamed = {
             **_engine_names("networks", projected.networks, desired.networks),
@@ -67,12 +68,22 @@ class Situation:
         specs = self.desired.services
         tags: dict[str, tuple[str, ...]] = {name: spec.tags for name, spec in specs.items()}
         tags.update((f"mission/{name}", ()) for name in self.missions)
+        tags.update((f"specialist/{name}", self._tags_of_pool(name)) for name in self.pools)
         tags.update((name, self._tags_in_log(name)) for name in self.leaving)
         return select(options, self.names(), tags, depends_on)
 
     def _tags_in_log(self, name: str) -> tuple[str, ...]:
         known = self.services.get(name)
         return tuple(known.document.get("tags", ())) if known is not None else ()
+
+    def _tags_of_pool(self, name: str) -> tuple[str, ...]:
+        spec = self.desired.specialists.get(name)
+        return spec.tags if spec is not None else tuple(self.projected.pools[name].document.get("tags", ()))
+
+    def _replicas_of_pool(self, name: str) -> int:
+        spec, known = self.desired.specialists.get(name), self.projected.pools.get(name)
+        there = (one.replica for one in known.processes if one.alive) if known is not None else ()
+        return max(spec.replicas if spec is not None else 0, *there, 0)
 
     def names(self) -> Names:
         """What an address can mean here."""
@@ -83,6 +94,7 @@ class Situation:
         for name, spec in specs.items():
             replicas[name] = max([spec.replicas, *(one.replica for one in self.containers.get(name, ()))])
         replicas.update((f"mission/{name}", 1) for name in self.missions)
+        replicas.update((f"specialist/{name}", self._replicas_of_pool(name)) for name in self.pools)
         return Names(replicas, {old: new for new, old in self.moved.items()})
 
     def all_containers(self) -> Iterator[ProjectedContainer]:
@@ -100,9 +112,7 @@ class Situation:
     def backoff(self, service: str, replica: int) -> ProjectedBackoff | None:
         """The back-off that a replica is in, if it is not over."""
         found = self.projected.backoffs.get(f"{self.moved.get(service, service)}/{replica}")
-        if found is None or found.abandoned or (found.until or 0) > self.options.now_ms:
-            return found
-        return None
+        return found if found is not None and found.holds(self.options.now_ms) else None
 
     def suspended(self, service: str, replica: int = 0) -> str:
         """Why a service or replica is left alone; empty when it is not."""
@@ -125,14 +135,27 @@ class Situation:
                 return f"{whole}suspended{by}{until}" + (f": {found.why}" if found.why else "")
         return ""
 
+    def rule_for(self, service: str, replica: int, field: str) -> IgnoreDrift | None:
+        """The first rule of the file by which a difference of this field is left alone now."""
+        return self._rule(field, (f"service/{service}", f"service/{service}/{replica}", service))
+
+    def _rule(self, field: str, addresses: tuple[str, ...]) -> IgnoreDrift | None:
+        for rule in self._ignores:
+            if fnmatchcase(field, rule.field) and any(fnmatchcase(address, rule.resource) for address in addresses):
+                return rule
+        return None
+
     def ignored(self, service: str, replica: int, field: str) -> str:
         """Why a difference of this field is left alone; empty when it is not."""
         if not self._judges_drift:
             return ""
-        addresses = (f"service/{service}", f"service/{service}/{replica}", service)
-        for rule in self._ignores:
-            if fnmatchcase(field, rule.field) and any(fnmatchcase(address, rule.resource) for address in addresses):
-                return f"ignored: {rule.why}" if rule.why else "ignored"
+        return self.ignored_address(field, f"service/{service}", f"service/{service}/{replica}", service)
+
+    def ignored_address(self, field: str, *addresses: str) -> str:
+        """Why a difference of this field is left alone in what goes by one of these addresses; empty when it is not."""
+        rule = self._rule(field, addresses)
+        if rule is not None:
+            return f"ignored: {rule.why}" if rule.why else "ignored"
         for (resource, which), until in self.projected.drift_ignores.items():
             in_force = until is None or until > self.options.now_ms
             if in_force and fnmatchcase(field, which) and any(fnmatchcase(one, resource) for one in addresses):

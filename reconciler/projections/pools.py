@@ -62,6 +62,7 @@ class ProjectedPool(Struct, frozen=True, dict=True):
 
     Attributes:
         stopped: replicas that somebody wants down while the pool is wanted up.
+        draining: of those that are wanted down, the ones that finish what they work on first; 0 for all.
         processes: of all its replicas, those that have ended included; by replica and start.
         workers: the replicas that have registered themselves, by number.
     """
@@ -71,6 +72,7 @@ class ProjectedPool(Struct, frozen=True, dict=True):
     digest: str
     wanted: Literal["up", "down"] = "up"
     stopped: tuple[int, ...] = ()
+    draining: tuple[int, ...] = ()
     revision: int | None = None
     defined_at: int = 0
     processes: tuple[ProjectedProcess, ...] = ()
@@ -84,6 +86,10 @@ class ProjectedPool(Struct, frozen=True, dict=True):
     def is_down(self, replica: int) -> bool:
         """Whether somebody asked for this replica to be stopped."""
         return self.wanted == "down" or replica in self.stopped
+
+    def drains(self, replica: int) -> bool:
+        """Whether it was asked to finish what it works on before it goes down."""
+        return bool({0, replica} & set(self.draining))
 
 
 def pools_of(rows: Rows) -> dict[str, ProjectedPool]:
@@ -105,6 +111,7 @@ def _pool(name: str, row: Row | None, found: Any, rows: Rows) -> ProjectedPool:
         row["digest"],
         row["wanted"],
         tuple(row["stopped"]),
+        tuple(row["draining"]),
         row["revision"],
         row["defined_at"],
         processes,

@@ -26,7 +26,8 @@ def _(event: Event, rows: Rows) -> None:
     if before is not None and before["digest"] != data["digest"]:
         # Failures of the former definition say nothing about this one.
         _forget_backoffs(rows, data["pool"])
-    kept = {"wanted": before["wanted"], "stopped": before["stopped"]} if before else {"wanted": "up", "stopped": []}
+    wishes = ("wanted", "stopped", "draining")
+    kept = {name: before[name] for name in wishes} if before else {"wanted": "up", "stopped": [], "draining": []}
     row = {
         "name": data["pool"],
         "definition": data["definition"],
@@ -58,11 +59,16 @@ def _(event: Event, rows: Rows) -> None:
     if row is None:
         return
     up = event.event_type == "specialist_start_requested"
+    drains = bool(event.data.get("drain"))
     if replica is None:
-        row = {**row, "wanted": "up" if up else "down", "stopped": []}
+        row = {**row, "wanted": "up" if up else "down", "stopped": [], "draining": [0] if drains else []}
     else:
-        others = [one for one in row["stopped"] if one != replica]
-        row = {**row, "stopped": others if up else sorted([*others, replica])}
+        stopped, draining = (set(row[name]) - {replica} for name in ("stopped", "draining"))
+        if not up:
+            stopped.add(replica)
+        if drains:
+            draining.add(replica)
+        row = {**row, "stopped": sorted(stopped), "draining": sorted(draining)}
     rows.put("pools", pool, stamped(event, row))
     if up:
         # A person asked: waiting out a back-off, or having given up, no longer holds.

@@ -20,6 +20,15 @@ from reconciler.spec.desired import ServiceSpec, service_from_document
 ContainerState = Literal["created", "running", "paused", "exited", "missing"]
 
 
+# Engines count in seconds, and a machine's clock is corrected by a little all the time.
+_CORRECTION_MS = 60_000
+
+
+def put_back(now_ms: int, then_ms: int) -> bool:
+    """Whether the clock was put back since a time that it showed once."""
+    return now_ms < then_ms - _CORRECTION_MS
+
+
 class ProjectedContainer(Struct, frozen=True):
     """One container of one replica, as the log knows it.
 
@@ -93,6 +102,15 @@ class ProjectedBackoff(Struct, frozen=True):
     until: int | None = None
     abandoned: bool = False
     since: int = 0
+
+    @property
+    def began(self) -> int:
+        """When the failure happened that it follows (Unix ms)."""
+        return (self.until or 0) - self.delay_ms
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether the replica is to be left alone now. One that is to begin in the future is over: the clock was put back."""
+        return self.abandoned or (not put_back(now_ms, self.began) and now_ms < (self.until or 0))
 
 
 class ProjectedIntent(Struct, frozen=True):
@@ -185,6 +203,7 @@ class Projected(Struct, frozen=True):
         images: by reference.
         suspensions: by resource; the empty one is the whole fleet.
         drift_ignores: (resource, field) to Unix ms until which it is ignored, None for ever.
+        hidden_drifts: (replica's address, field) to the why and the end of the file's rule that was seen to hide it.
         backoffs: by `<service>/<replica>`, and `specialist/<pool>/<replica>`.
         intents: open ones by hex id.
         handlers: pending ones to the services that asked.
@@ -203,6 +222,7 @@ class Projected(Struct, frozen=True):
     images: Mapping[str, ProjectedImage] = field(default_factory=dict)
     suspensions: Mapping[str, ProjectedSuspension] = field(default_factory=dict)
     drift_ignores: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
+    hidden_drifts: Mapping[tuple[str, str], tuple[str, int | None]] = field(default_factory=dict)
     backoffs: Mapping[str, ProjectedBackoff] = field(default_factory=dict)
     intents: Mapping[str, ProjectedIntent] = field(default_factory=dict)
     handlers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -243,6 +263,9 @@ def project(rows: Rows, *, sequence: int) -> Projected:
             for name, row in rows.scan("suspensions")
         },
         drift_ignores={(row["resource"], row["field"]): row["until"] for _, row in rows.scan("drift_ignores")},
+        hidden_drifts={
+            (row["resource"], row["field"]): (row["why"] or "", row["until"]) for _, row in rows.scan("hidden_drifts")
+        },
         backoffs={key: _backoff(row) for key, row in rows.scan("backoffs")},
         intents={key: _intent(key, row) for key, row in rows.scan("intents")},
         handlers={name: tuple(row["notified_by"]) for name, row in rows.scan("handlers")},

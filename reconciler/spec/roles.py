@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.spec.desired import Role, ServiceSpec, to_document
+from reconciler.spec.desired import Role, ServiceSpec, SpecialistSpec, to_document
 
 SCHEME = "v1"
 
@@ -37,6 +37,15 @@ ROLES: dict[str, Role] = {
     field: "update" if field in _UPDATE else "settings" if field in _SETTINGS else "replace"
     for field in ServiceSpec.__struct_fields__
 }
+
+
+SPECIALIST_SETTINGS = frozenset({"replicas", "stop_grace_ms", "restart", "protect", "tags"})
+"""Fields of a specialist that guide Fleet only; every other one is part of its processes."""
+
+
+def specialist_digest(spec: SpecialistSpec) -> str:
+    """The digest of what makes a process of this specialist the one that is wanted."""
+    return digest_of({name: value for name, value in to_document(spec).items() if name not in SPECIALIST_SETTINGS})
 
 
 def fields_with(role: Role, document: dict[str, Any]) -> dict[str, Any]:

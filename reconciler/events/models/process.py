@@ -32,7 +32,9 @@ class _Request(EventModel):
 
 
 class SpecialistStopRequested(_Request):
-    """Somebody wants it down until further notice."""
+    """Somebody wants it down until further notice; with `drain`, not before it has finished what it works on."""
+
+    drain: bool = False
 
 
 class SpecialistStartRequested(_Request):
