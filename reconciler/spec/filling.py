@@ -34,7 +34,7 @@ def fill(root: Mapping, variables: dict[str, Variable], problems: Problems) -> M
         if key in LITERAL_SECTIONS:
             entries[key] = entry
         else:
-            entries[key] = (refuser if key in EARLY_SECTIONS else filler).entry(entry, key)
+            entries[key] = (refuser if key in EARLY_SECTIONS else filler).entry(entry, child("", key))
     return Mapping(root.source, root.line, root.column, entries)
 
 
