@@ -74,4 +74,5 @@ def _address(resource: str, desired: Desired, projected: Projected) -> str:
     if not resource:
         return ""
     place = Situation(desired, projected, PlanOptions()).names().place(resource)
-    return f"service/{place.service}" + (f"/{place.replica}" if place.replica else "")
+    whole = place.service if "/" in place.service else f"service/{place.service}"
+    return whole + (f"/{place.replica}" if place.replica else "")

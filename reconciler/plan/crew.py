@@ -207,7 +207,7 @@ def _held_back(wanted: WantedPool, replica: int) -> Verdict | None:
     if found.abandoned:
         text = f"was given up after {failures}; `fleet specialists start {wanted.name}` tries again"
         return Verdict(why=f"given up after {failures}", warning=text)
-    if (found.until or 0) <= situation.options.now_ms:
+    if not found.holds(situation.options.now_ms):
         return None
     return Verdict(why=f"waits until {moment(found.until or 0)} after {failures}")
 

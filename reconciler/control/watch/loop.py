@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.control.crew import log_folder
 from reconciler.control.dispatching import Dispatching
 from reconciler.control.freeze import unless_frozen
 from reconciler.control.notify.notifier import Notifier
@@ -21,6 +22,7 @@ from reconciler.control.tending import Tending
 from reconciler.control.watch.checks import HealthChecks
 from reconciler.control.watch.files import FileWatcher
 from reconciler.control.watch.hints import EngineHints
+from reconciler.control.watch.processes import ProcessHints
 from reconciler.control.watch.steady import SteadyReading
 from reconciler.control.watch.turn import Turns
 from reconciler.control.watch.wake import Bell
@@ -81,6 +83,7 @@ class Loop:
         self._files = FileWatcher(self._bell, polling=options.polling, tell=lambda text: teller.tell("warning", text))
         self._hints = EngineHints(self._bell, lambda: session.runtime, session.project)
         self._checks = HealthChecks(self._bell, lambda: session.runtime, clock)
+        self._processes = ProcessHints(self._bell, lambda: session.processes, log_folder(session))
         self._notifier = Notifier(session, self._desired)
         self._dispatching = Dispatching(session, self._desired, teller, lambda: self._bell.ring("work"))
         self._tending = Tending(session, self._desired, teller, clock)
@@ -100,6 +103,7 @@ class Loop:
             self._watch_files()
             self._hints.start()
             self._checks.start()
+            self._processes.start()
             self._notifier.start()
             self._tending.start()
             self._dispatching.start()
@@ -114,6 +118,7 @@ class Loop:
             self._tending.stop()
             self._notifier.stop()
             self._hints.stop()
+            self._processes.stop()
             self._checks.stop()
             self._files.stop()
 
@@ -155,6 +160,9 @@ class Loop:
         self._watch_files()
         if self.turns.seen is not None:
             self._checks.set(self.turns.seen.desired, self.turns.seen.projected)
+        # What the turn itself has started is looked at, too.
+        store = self._session.store
+        self._processes.set(store.rows() if store is not None else None)
         self.turning = False
         self.turned_at = time.monotonic()
 

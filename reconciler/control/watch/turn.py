@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from reconciler.control.cycle import Confirmation, converge, destroyed, within_policy
 from reconciler.control.look import Look, look
-from reconciler.control.watch import backoff, flapping
+from reconciler.control.watch import backoff, crew, flapping
 from reconciler.control.watch.retry import Retry
 from reconciler.control.watch.steady import SteadyReading
 from reconciler.errors import (
@@ -28,7 +28,15 @@ from reconciler.errors import (
     SpecInvalid,
 )
 from reconciler.events.envelope import NewEvent
-from reconciler.plan.model import Plan, PlanOptions, RemoveContainer, ReplaceContainer
+from reconciler.plan.model import (
+    Plan,
+    PlanOptions,
+    RemoveContainer,
+    RemoveProcess,
+    ReplaceContainer,
+    ReplaceProcess,
+)
+from reconciler.plan.naming import specialist_address
 from reconciler.plan.reasons import counted
 from reconciler.projections.store import EventQuery
 
@@ -139,6 +147,7 @@ class Turns:
     def _decisions(self, seen: Look, now: int) -> list[NewEvent]:
         """Back-offs that begin or end, and quarrels with another manager."""
         events = backoff.decide(seen.desired, seen.projected, now_ms=now, jitter=self.jitter)
+        events += crew.decide(seen.desired, seen.projected, now_ms=now, jitter=self.jitter)
         new = flapping.changes_of(seen.observations)
         if new and self.session.store is not None and self._heals:
             query = EventQuery(stream_type="service", types=flapping.CHANGES, since_ms=now - flapping.WINDOW_MS)
@@ -151,8 +160,9 @@ class Turns:
 
     def _tell_decision(self, event: NewEvent) -> None:
         data = event.data
-        who = f"service/{data['service']}/{data['replica']}"
-        match event.event_type:
+        whole = f"service/{data['service']}" if "service" in data else specialist_address(data["pool"])
+        who = f"{whole}/{data['replica']}"
+        match event.event_type.removeprefix("specialist_"):
             case "restart_abandoned":
                 self.teller.tell("error", f"{who} is given up: {data['why']}", resource=who, failures=data["failures"])
             case "flapping_detected":
@@ -190,6 +200,13 @@ class Turns:
             self.teller.tell("info", "plan", actions=names, why=sorted({one.reason.text for one in seen.plan.actions}))
         # Who heals goes on looking after everything else meanwhile; a revision is seen through to the end.
         how = ApplyOptions(wait=seen.reading.changed, interrupt=self.interrupt)
+        decided = requests
+
+        def again(current: Look) -> list[NewEvent]:
+            nonlocal decided
+            decided = self._decisions(current, options.now_ms)
+            return decided
+
         try:
             converged = converge(
                 self.session,
@@ -198,6 +215,7 @@ class Turns:
                 reporter=self.teller.reporter(seen),
                 confirm=self._confirm,
                 requests=requests,
+                again=again,
                 purpose="watch",
                 seen=seen,
                 read=self.steady,
@@ -210,7 +228,7 @@ class Turns:
             self._hold(seen, error, requests, options)
             return
         self._forget("lease", "waits", "paused", "failed")
-        for event in requests:
+        for event in decided:
             self._tell_decision(event)
         self._retry.done(converged.result, self.clock())
         if self._retry.due_ms:
@@ -270,15 +288,19 @@ class Turns:
 
 
 def _destroying(plan: Plan) -> set[str]:
-    """Addresses of the replicas whose containers a plan removes or replaces."""
+    """Addresses of the replicas whose containers or processes a plan removes or replaces."""
     return {
         f"service/{action.service}/{action.replica}"
         for action in plan.actions
         if isinstance(action, RemoveContainer | ReplaceContainer)
+    } | {
+        specialist_address(action.pool, action.replica)
+        for action in plan.actions
+        if isinstance(action, RemoveProcess | ReplaceProcess)
     }
 
 
 def _plain(event: NewEvent) -> dict[str, object]:
     """What of an observation is worth a line."""
-    named = ("service", "replica", "exit_code", "oom_killed", "health", "field", "actual")
+    named = ("service", "pool", "replica", "exit_code", "oom_killed", "health", "field", "actual")
     return {name: event.data[name] for name in named if name in event.data}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
-Ring = Literal["file", "engine", "health", "work", "asked", "stop"]
+Ring = Literal["file", "engine", "health", "work", "process", "asked", "stop"]
 
 
 class Bell:

@@ -91,6 +91,10 @@ class LocalProcesses:
         found.sort(key=lambda one: (one.started_ms, one.pid))
         return ObservedProcesses(tuple(found), frozenset(unknown), ended)
 
+    def runs(self, pid: int, process_id: str) -> bool:
+        """Whether it runs, or may."""
+        return process_id not in _CHILDREN.reap() and _maybe(pid, process_id)
+
     def start(self, order: ProcessOrder) -> ObservedProcess:
         """Start it in a session of its own.
 

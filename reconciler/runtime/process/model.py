@@ -99,6 +99,9 @@ class ProcessRuntime(Protocol):
     def observe(self, project: str) -> ObservedProcesses:
         """Every process that carries this project's mark and that was started for it, not by another process."""
 
+    def runs(self, pid: int, process_id: str) -> bool:
+        """Whether one runs; True as well where that cannot be known."""
+
     def start(self, order: ProcessOrder) -> ObservedProcess:
         """Start it in a session of its own, so that it outlives whoever asked.
 
