@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,6 +46,9 @@ DatabaseOption = Annotated[
     str, typer.Option("--database", help="The event log's file (default: in the data folder).", metavar="PATH")
 ]
 
+REMOTE: ContextVar[str] = ContextVar("remote", default="")
+"""The server that `fleet --remote` names, for the verb that follows it."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -77,6 +81,7 @@ def _project(
         var_files=tuple(var_file),
         profiles=tuple(profile),
         database=database,
+        remote=REMOTE.get(),
     )
 
 

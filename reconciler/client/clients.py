@@ -186,5 +186,6 @@ def _sent(error: Exception) -> bool:
 def _silent(address: Address, error: Any) -> ServerUnreachable:
     where = str(address.socket or address.url)
     return ServerUnreachable(
-        f"the Fleet at {where} does not answer: {str(error) or type(error).__name__}", hint="is `fleet serve` running there?"
+        f"the Fleet at {where} does not answer: {str(error) or type(error).__name__}",
+        hint="is `fleet serve` running there?",
     )

@@ -18,6 +18,7 @@ class Project:
         file: the fleet file; it may be missing, which is the loader's to say.
         directory: the project's folder, whose resolved path names its data.
         database: where the log is, if somebody said so; empty for its usual place.
+        remote: the server of a fleet on another machine; empty for one on this.
     """
 
     file: Path
@@ -27,6 +28,7 @@ class Project:
     var_files: tuple[Path, ...] = ()
     profiles: tuple[str, ...] = ()
     database: str = ""
+    remote: str = ""
 
 
 def find_file(start: Path) -> Path:

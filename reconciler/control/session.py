@@ -51,7 +51,10 @@ class Session:
         project: its hash, the mark of ownership.
         database: where the log is, or would be.
         worker_command: instead of `fleet worker` of this installation.
+        remote: it is about a fleet on another machine.
     """
+
+    remote = False
 
     def __init__(
         self,
@@ -199,5 +202,13 @@ def open_session(
         runtime: instead of the Podman that the environment names.
         environ: instead of this process's own environment.
         ci: a build server runs this, and says who and which branch.
+
+    Raises:
+        ServerUnreachable: the project names a server that does not answer.
     """
+    address = getattr(project, "remote", "")
+    if address:
+        from reconciler.control.remote.session import RemoteSession
+
+        return RemoteSession(project, address, source=source, environ=environ)
     return Session(project, source=source, runtime=runtime, environ=environ, ci=ci)

@@ -6,7 +6,7 @@ Unlike the cycle, a survey goes on when one of the three cannot be read: it says
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from reconciler.control.held import hold_back
 from reconciler.control.reading import read_file
@@ -17,6 +17,7 @@ from reconciler.runtime.model import Observed
 from reconciler.spec.desired import desired_from_document
 
 if TYPE_CHECKING:
+    from reconciler.control.remote.session import RemoteSession
     from reconciler.control.session import Session
     from reconciler.events.moment import Moment
     from reconciler.projections.rows import Row
@@ -53,6 +54,10 @@ def survey(session: Session) -> Survey:
         NotFound: when there is neither a fleet file nor a log.
         LogUnusable: when there is no fleet file and the log cannot be read.
     """
+    if session.remote:
+        from reconciler.control.remote.survey import remote_survey
+
+        return remote_survey(cast("RemoteSession", session))
     warnings: list[str] = []
     store, unusable = _store(session, warnings)
     if store is None and not session.file.exists():

@@ -5,6 +5,7 @@ One form for `fleet events --json`, the API and notifications.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -68,3 +69,28 @@ def event_document(event: Event) -> dict[str, Any]:
         "hash": event.hash.hex(),
     }
     return document
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """The event that a document was made of."""
+    causation = document.get("causation_id")
+    return Event(
+        sequence_number=document["sequence_number"],
+        event_id=parse_id(document["event_id"]),
+        event_type=document["event_type"],
+        stream_type=document["stream_type"],
+        stream_id=document["stream_id"],
+        version=document["version"],
+        data=document["data"],
+        causation_id=parse_id(causation) if causation else None,
+        correlation_id=UUID(document["correlation_id"]),
+        metadata=document["metadata"],
+        occurred_at=_unix_ms(document["occurred_at"]),
+        recorded_at=_unix_ms(document["recorded_at"]),
+        schema_version=document["schema_version"],
+        hash=bytes.fromhex(document["hash"]),
+    )
+
+
+def _unix_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""A fleet on another machine, read through its HTTP interface as if its log were here."""
