@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.events.envelope import NewEvent
 from reconciler.ids import UUID
 from reconciler.plan.reasons import counted
-from reconciler.projections.projected import Projected, ProjectedBackoff, ProjectedContainer
+from reconciler.projections.projected import Projected, ProjectedBackoff, ProjectedContainer, put_back
 from reconciler.spec.desired import Backoff, Desired, ServiceSpec
 
 _MOST_DOUBLINGS = 30
@@ -49,15 +49,15 @@ def decide(desired: Desired, projected: Projected, *, now_ms: int, jitter: Jitte
             backoff = projected.backoffs.get(container.key)
             if backoff is not None and _steady(spec, container, now_ms):
                 events.append(_reset(container))
-            elif _failed(spec, container) and not _counted(backoff, container):
+            elif _failed(spec, container) and not _counted(backoff, container, now_ms):
                 events.append(after_failure(spec, container, backoff, _failures(spec, backoff, container), jitter()))
     return events
 
 
 def next_due_ms(projected: Projected, *, now_ms: int) -> int | None:
     """When the first back-off that is under way ends; None when there is none."""
-    ends = (one.until for one in projected.backoffs.values() if one.until is not None and not one.abandoned)
-    return min((until for until in ends if until > now_ms), default=None)
+    under_way = (one for one in projected.backoffs.values() if not one.abandoned and one.holds(now_ms))
+    return min((one.until for one in under_way if one.until is not None), default=None)
 
 
 def after_failure(
@@ -97,11 +97,14 @@ def _failed(spec: ServiceSpec, container: ProjectedContainer) -> bool:
     return container.external and not (spec.restart.policy == "on-failure" and container.exit_code == 0)
 
 
-def _counted(backoff: ProjectedBackoff | None, container: ProjectedContainer) -> bool:
+def _counted(backoff: ProjectedBackoff | None, container: ProjectedContainer, now_ms: int) -> bool:
     """Whether this failure is the one that the back-off began with."""
     if backoff is None:
         return False
-    return backoff.abandoned or container.changed_at <= (backoff.until or 0) - backoff.delay_ms
+    if put_back(now_ms, backoff.began):
+        # A later failure has an earlier time, so only the very one that was counted is known.
+        return backoff.abandoned or container.changed_at == backoff.began
+    return backoff.abandoned or container.changed_at <= backoff.began
 
 
 def _failures(spec: ServiceSpec, backoff: ProjectedBackoff | None, container: ProjectedContainer) -> int:

@@ -26,7 +26,10 @@ _VERDICTS = frozenset({"healthy", "unhealthy"})
 
 @dataclass(slots=True)
 class _Check:
+    """One container's check. `longest_ms` is the longest that it is ever waited for."""
+
     interval_ms: int
+    longest_ms: int
     due_ms: int
     health: str
     running: bool = False
@@ -49,16 +52,22 @@ class Schedule:
                 if container.state != "running":
                     continue
                 first = _first_due_ms(container, check, now_ms)
-                found = self._checks.get(container.container_id) or _Check(check.interval_ms, first, container.health)
+                longest = check.start_period_ms + check.interval_ms + _FIRST_CHECK_MS
+                new = _Check(check.interval_ms, longest, first, container.health)
+                found = self._checks.get(container.container_id) or new
                 if container.health not in _VERDICTS and found.health in _VERDICTS:
                     found.due_ms = first
-                found.interval_ms, found.health = check.interval_ms, container.health
+                found.interval_ms, found.longest_ms, found.health = check.interval_ms, longest, container.health
                 wanted[container.container_id] = found
         self._checks = wanted
 
     def take_due(self, now_ms: int) -> list[str]:
-        """Containers whose check is due; each is under way until `done`."""
-        due = [name for name, check in self._checks.items() if check.due_ms <= now_ms and not check.running]
+        """Containers whose check is due; each is under way until `done`. Further off than ever: the clock was put back."""
+        due = [
+            name
+            for name, check in self._checks.items()
+            if not check.running and not now_ms < check.due_ms <= now_ms + check.longest_ms
+        ]
         for name in due:
             self._checks[name].running = True
         return due
@@ -85,7 +94,8 @@ def _first_due_ms(container: ProjectedContainer, check: HealthCheck, now_ms: int
     if container.health in _VERDICTS:
         turn = sum(container.container_id.encode()) * 7919 % 1000
         return now_ms + turn * check.interval_ms // 1000
-    ready = (container.started_at or now_ms) + check.start_period_ms + check.interval_ms
+    started = min(container.started_at or now_ms, now_ms)
+    ready = started + check.start_period_ms + check.interval_ms
     return max(ready, now_ms + min(_FIRST_CHECK_MS, check.interval_ms))
 
 

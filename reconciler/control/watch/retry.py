@@ -24,6 +24,7 @@ class Retry:
     def __init__(self) -> None:
         self._failed: frozenset[str] = frozenset()
         self._times = 0
+        self._since = 0
         self.due_ms = 0
 
     def done(self, result: ApplyResult | None, now_ms: int) -> None:
@@ -33,12 +34,13 @@ class Retry:
             self._failed, self._times, self.due_ms = failed, 0, 0
             return
         self._times = self._times + 1 if failed <= self._failed else 1
-        self._failed = failed
+        self._failed, self._since = failed, now_ms
         self.due_ms = now_ms + delay_ms(self._times + 1, _CURVE)
 
     def must_wait(self, plan: Plan, now_ms: int) -> bool:
         """Whether a plan is nothing but what has failed, and its time has not come."""
-        if not self._failed or now_ms >= self.due_ms:
+        # Before it failed: the clock was put back, and how long ago it was is not known.
+        if not self._failed or not self._since <= now_ms < self.due_ms:
             return False
         actions = {action.id for action in plan.actions if verb_of(action) not in _RECORDS}
         return bool(actions) and actions <= self._failed
