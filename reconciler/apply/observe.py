@@ -15,7 +15,7 @@ from uuid import UUID
 
 from reconciler.events.envelope import NewEvent, StreamType
 from reconciler.ids import uuid7
-from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedIntent
+from reconciler.projections.projected import Projected, ProjectedContainer, ProjectedIntent, put_back
 from reconciler.runtime.model import (
     LABEL_DIGEST,
     LABEL_INTENT,
@@ -87,6 +87,11 @@ def _found_order(container: ObservedContainer) -> tuple[Any, ...]:
     return service, replica, _STATE_RANK.get(container.state, 9), container.name, container.container_id
 
 
+def _in_order(at_ms: int, after_ms: int) -> int:
+    """When something happened that came after something else: not before it, unless the clock was put back between."""
+    return at_ms if put_back(at_ms, after_ms) else max(at_ms, after_ms)
+
+
 class _Look:
     """One look: what was known before, and when it was taken."""
 
@@ -132,6 +137,9 @@ class _Look:
             yield from self.found(seen)
             return
         yield from self._renamed(known, seen)
+        if not known.adopted:
+            container = {"service": known.service, "replica": known.replica, "container_id": known.container_id}
+            yield from self._relabelled(container, seen, digest=known.digest, before=known.drift.get("labels"))
         match seen.state:
             case "running":
                 started = list(self._running(known, seen))
@@ -164,6 +172,7 @@ class _Look:
         if label:
             data["intent_id"] = label
         yield self.event("service", service, "container_found", data, intent=intent)
+        yield from self._relabelled(container, seen, digest=digest, before=None)
         if seen.state == "exited":
             yield self._ended(container, seen, digest=digest, after_ms=0, intent=intent)
         elif seen.state == "running" and seen.health in _VERDICTS:
@@ -196,6 +205,17 @@ class _Look:
             drift = {"field": "name", "expected": known.name, "actual": seen.name}
             yield self._event(known, "container_drifted", drift)
 
+    def _relabelled(
+        self, container: dict[str, Any], seen: ObservedContainer, *, digest: str, before: dict[str, Any] | None
+    ) -> Iterator[NewEvent]:
+        """Labels that its definition asks for and that it does not carry: somebody made it anew by hand."""
+        wanted = self._projected.definitions.get(digest, {}).get("labels") or {}
+        expected = {name: value for name, value in sorted(wanted.items()) if seen.labels.get(name) != value}
+        actual = {name: seen.labels.get(name) for name in expected}
+        if expected and (before is None or before.get("actual") != actual):
+            drift = {"field": "labels", "expected": expected, "actual": actual}
+            yield self.event("service", container["service"], "container_drifted", {**container, **drift})
+
     def _running(self, known: ProjectedContainer, seen: ObservedContainer) -> Iterator[NewEvent]:
         started_ms = seen.started_at * 1000
         again = known.state == "running" and known.started_at is not None and started_ms > known.started_at
@@ -205,7 +225,7 @@ class _Look:
         data: dict[str, Any] = {"external": intent is None}
         if intent is not None:
             data["intent_id"] = intent.intent_id
-        at_ms = max(started_ms, known.changed_at) if started_ms else None
+        at_ms = _in_order(started_ms, known.changed_at) if started_ms else None
         yield self._event(known, "container_started", data, at_ms=at_ms, intent=intent)
 
     def _verdict(self, known: ProjectedContainer, seen: ObservedContainer, before: str) -> Iterator[NewEvent]:
@@ -232,7 +252,7 @@ class _Look:
     ) -> NewEvent:
         """How a container that is over came to its end: asked to by us, as a job that is done, or by itself."""
         code = seen.exit_code if seen.exit_code is not None else 0
-        at_ms = max(seen.exited_at * 1000, after_ms) if seen.exited_at else None
+        at_ms = _in_order(seen.exited_at * 1000, after_ms) if seen.exited_at else None
         service = container["service"]
         stopping = intent is not None and intent.action.partition("_")[0] in _STOPPING
         if stopping and intent is not None:

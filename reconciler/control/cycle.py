@@ -82,6 +82,7 @@ def converge(
     reporter: Reporter | None = None,
     confirm: Confirm = within_policy,
     requests: Sequence[NewEvent] = (),
+    again: Callable[[Look], Sequence[NewEvent]] | None = None,
     purpose: str = "apply",
     wait_lease_ms: int = 0,
     seen: Look | None = None,
@@ -98,6 +99,8 @@ def converge(
         confirm: is asked before a plan that destroys something, before the lease is taken; and again under it when by
             then more would be destroyed.
         requests: what a person asks for beside the file (`service_stop_requested`).
+        again: decides under the lease once more what is requested, where that follows from a look: another writer may have
+            recorded it meanwhile.
         purpose: what others are told while they wait for the lease.
         wait_lease_ms: how long to wait for another writer.
         seen: a look that was just taken, instead of a first one.
@@ -118,6 +121,8 @@ def converge(
     said = confirm(first) if first.plan.destroys else None
     store = session.writable(first.desired.database)
     with store.lease(purpose, wait_ms=wait_lease_ms, cause=session.cause) as lease:
+        if again is not None and requests:
+            requests = again(look(session, options, read=read))
         current = look(session, options, requests=requests, read=read)
         still(current)
         _unless_frozen(current, override=override_freeze)

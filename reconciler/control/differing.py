@@ -53,6 +53,9 @@ def differing(situation: Situation, container: ProjectedContainer) -> Iterator[t
     if expected:
         code = f" ({container.exit_code})" if container.state == "exited" and container.exit_code is not None else ""
         yield "state", expected, f"{container.state}{code}", ""
+    known = situation.services.get(container.service)
+    if known is not None and not container.adopted and situation.definition(container.digest) is None:
+        yield "definition", known.digest, container.digest, "it was made from something that the log does not know"
     for name, found in sorted(container.drift.items()):
         yield name, found.get("expected"), found.get("actual"), ""
     image = _image(situation, container)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from reconciler.apply.observe import observations
+from reconciler.control.differing import differing, unix_ms
 from reconciler.control.look import folded, local_images, shared_gone, with_unlisted
 from reconciler.control.reading import now_ms, read_file
 from reconciler.errors import NotFound, SpecInvalid
@@ -29,9 +29,6 @@ from reconciler.spec.desired import Desired, desired_from_document
 if TYPE_CHECKING:
     from reconciler.control.session import Session
     from reconciler.projections.store import Store
-
-_RUNS = "running"
-_SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,7 @@ def _told(new: NewEvent) -> str:
 def _containers(situation: Situation, causes: _Causes) -> Iterator[Drift]:
     for name in sorted(situation.containers):
         for container in situation.containers[name]:
-            for which, expected, actual, cause in _fields(situation, container):
+            for which, expected, actual, cause in differing(situation, container):
                 told, since, recorded = causes.of(container, which) if not cause else (cause, 0, False)
                 yield Drift(
                     f"service/{name}/{container.replica}",
@@ -180,48 +177,6 @@ def _containers(situation: Situation, causes: _Causes) -> Iterator[Drift]:
                     recorded,
                     situation.ignored(name, container.replica, which),
                 )
-
-
-def _fields(situation: Situation, container: ProjectedContainer) -> Iterator[tuple[str, Any, Any, str]]:
-    """Field, what the log expects, what is, and the cause where no event tells it."""
-    expected = _expected_state(situation, container)
-    if expected:
-        code = f" ({container.exit_code})" if container.state == "exited" and container.exit_code is not None else ""
-        yield "state", expected, f"{container.state}{code}", ""
-    for name, found in sorted(container.drift.items()):
-        yield name, found.get("expected"), found.get("actual"), ""
-    image = _image(situation, container)
-    if image:
-        made_of, here = image
-        yield "image", made_of, here, f"{container.image} was re-tagged: it points to another image now"
-
-
-def _expected_state(situation: Situation, container: ProjectedContainer) -> str:
-    """The state that a container was left in by Fleet, where it is in another one; empty when it is as it should be."""
-    if container.second:
-        return "absent" if container.state != "missing" else ""
-    known = situation.services.get(container.service)
-    if known is not None and known.wanted == "down":
-        return "stopped" if container.external and container.state in (_RUNS, "paused") else ""
-    if container.state == _RUNS or container.completed_digest is not None:
-        return ""
-    if container.state == "missing" or container.state == "paused":
-        return _RUNS
-    spec = situation.desired.services.get(container.service)
-    if spec is None or spec.kind == "job" or not container.external:
-        return ""
-    policy = spec.restart.policy
-    ended_well = policy == "no" or (policy == "on-failure" and container.exit_code == 0)
-    return "" if ended_well else _RUNS
-
-
-def _image(situation: Situation, container: ProjectedContainer) -> tuple[str, str] | None:
-    """What a container was made of and what its reference points to now, where these differ."""
-    here = situation.options.images.get(container.image, "").removeprefix("sha256:")
-    made_of = container.image_id.removeprefix("sha256:")
-    if not here or not made_of or here == made_of or container.state == "missing":
-        return None
-    return made_of[:_SHORT], here[:_SHORT]
 
 
 def _shared(seen: Sequence[NewEvent]) -> Iterator[Drift]:
@@ -243,5 +198,5 @@ def ignores(desired: Desired, store: Store, now: int) -> tuple[Ignore, ...]:
 
 
 def _of_file(resource: str, which: str, why: str, until: str, now: int) -> Ignore:
-    ends = int(datetime.fromisoformat(until).timestamp() * 1000) if until else None
+    ends = unix_ms(until)
     return Ignore(resource, which, why, ends, "file", ends is not None and ends <= now)

@@ -217,8 +217,9 @@ def _(event: Event, rows: Rows) -> None:
 @folds("drift_ignored")
 def _(event: Event, rows: Rows) -> None:
     data = event.data
+    # What the file says counts as long as it says so: of that only the record is kept.
     rows.put(
-        "drift_ignores",
+        "hidden_drifts" if data.get("by_file") else "drift_ignores",
         f"{data['resource']} {data['field']}",
         stamped(
             event,

@@ -187,12 +187,13 @@ class ResourceResumed(EventModel):
 
 
 class DriftIgnored(EventModel):
-    """A difference is accepted as it is; `field` may be `*`."""
+    """A difference is accepted as it is; `field` may be `*`. `by_file`: seen for the first time that a rule of the file hides it."""
 
     resource: Text
     field: Text
     why: str | None = None
     until: UnixMs | None = None
+    by_file: bool = False
 
 
 class ResourceMoved(EventModel):

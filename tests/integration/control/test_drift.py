@@ -10,10 +10,12 @@ import pytest
 from reconciler.control.drift import DriftReport, drift
 from reconciler.errors import NotFound
 from reconciler.events.envelope import Cause, NewEvent
-from reconciler.projections.store import open_store
+from reconciler.projections.store import EventQuery, open_store
+from reconciler.runtime.model import ContainerOrder
 from reconciler.runtime.podman import Podman
+from reconciler.spec.desired import ServiceSpec
 from tests.integration.apply.yard import Yard
-from tests.support.podman import force_remove
+from tests.support.podman import BUSYBOX, force_remove
 from tests.support.simulated import IMAGE
 
 WEB = f"web: {{image: '{IMAGE}', command: [serve]}}"
@@ -164,3 +166,59 @@ def test_the_command_over_real_podman(yard: Yard, podman: Podman) -> None:
     text = yard.run("drift", check=False).stdout
     assert "service/web/1  state: running → missing" in text
     assert yard.head() == head
+
+
+def test_what_a_rule_hides_is_recorded_when_it_first_does(sandbox: Yard) -> None:
+    rules = "reconcile: {ignore_drift: [{resource: service/web, field: state, why: an experiment}]}"
+    sandbox.write(WEB, more=rules)
+    sandbox.must_apply()
+    assert "drift_ignored" not in sandbox.types()
+    sandbox.runtime.pause("shop-web-1")  # type: ignore[union-attr]
+    head = sandbox.head()
+    sandbox.apply()
+    sandbox.apply()
+    (hidden,) = [one for one in sandbox.events(EventQuery(after=head)) if one.event_type == "drift_ignored"]
+    assert hidden.data["resource"] == "service/web/1"
+    assert (hidden.data["field"], hidden.data["why"], hidden.data["by_file"]) == ("state", "an experiment", True)
+    assert len(found(sandbox).ignores) == 1, "the rule is the file's and is listed once"
+
+    sandbox.write(WEB, more=rules.replace("an experiment", "for good"))
+    sandbox.apply()
+    assert sandbox.types(after=hidden.sequence_number).count("drift_ignored") == 1
+    sandbox.write(WEB)
+    sandbox.must_apply()
+    assert sandbox.states() == {"web-1": "running"}, "without its rule nothing is hidden any more"
+
+
+@pytest.mark.parametrize("relabelled", ["tier", "fleet.digest", "fleet.project"])
+def test_labels_changed_by_hand_are_drift_and_put_right(yard: Yard, podman: Podman, relabelled: str) -> None:
+    """The engine cannot label a container anew, so by hand it is made again under its name, with other labels."""
+    name = f"{yard.name}-web-1"
+    yard.write(
+        "web: {image: 'localhost/fleet-busybox:1', command: [sleep, '3600'], stop_signal: SIGKILL, labels: {tier: front}}"
+    )
+    yard.must_apply()
+    labels = dict(yard.containers()[name].labels)
+    force_remove(podman, name)
+    spec = ServiceSpec(name="web", image=BUSYBOX, command=("sleep", "3600"), stop_signal="SIGKILL")
+    order = ContainerOrder(spec, name, BUSYBOX, labels={**labels, relabelled: "another"})
+    by_hand = podman.create(order)
+    podman.start(by_hand)
+    try:
+        drifts = {(one.field, one.actual if one.field == "state" else "") for one in found(yard).drifts}
+        if relabelled == "fleet.project":
+            # Nothing says that this one is ours any more: ours is gone, and its name is taken.
+            assert drifts == {("state", "missing")}
+            result = yard.apply()
+            assert result is not None
+            assert "taken by" in result.failures[0].why
+            assert podman.inspect(by_hand).container.state == "running"
+            return
+        assert ("labels", "") in drifts or relabelled == "fleet.digest"
+        assert drifts
+        yard.must_apply()
+        assert dict(yard.containers()[name].labels)["tier"] == "front"
+        assert yard.containers()[name].container_id != by_hand
+        assert yard.plan() == []
+    finally:
+        force_remove(podman, by_hand)

@@ -12,7 +12,7 @@ import pytest
 from reconciler.apply.report import Reporter, Silent
 from reconciler.control.cycle import converge
 from reconciler.control.freeze import unless_frozen
-from reconciler.control.look import Look
+from reconciler.control.look import Look, look
 from reconciler.control.watch.steady import SteadyReading
 from reconciler.control.watch.turn import Turns
 from reconciler.errors import RuntimeUnreachable
@@ -85,6 +85,14 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched
     engine = SimulatedRuntime(now=int(time.time()))
     made = Watched(Yard(folder, tmp_path / "data", "shop", engine), engine)
     made.yard.write(f"web:\n  image: {IMAGE}\n  command: [serve]")
+    with made.session:
+        yield made
+
+
+@pytest.fixture
+def another(watched: Watched) -> Iterator[Watched]:
+    """A second watcher of the same project."""
+    made = Watched(watched.yard, watched.engine)
     with made.session:
         yield made
 
@@ -251,3 +259,19 @@ def test_what_was_decided_is_told_when_it_is_recorded_and_not_while_paused(watch
         watched.turns.paused = False
         watched.turn()
     assert watched.told.says("is left alone for 10 s after 2 failures")
+
+
+def test_two_watchers_count_a_failure_once(watched: Watched, another: Watched) -> None:
+    watched.settle()
+    for _ in range(2):
+        watched.passes(2_000)
+        watched.engine.end(watched.name(), 3)
+        now = another.now()
+        seen = look(another.session, another.turns._options(now), read=another.turns.steady)
+        decisions = another.turns._decisions(seen, now)
+        assert [one.event_type for one in decisions] == ["backoff_started"]
+        assert "backoff_started" in watched.turn()
+        head = watched.yard.head()
+        another.turns._converge(seen, decisions, another.turns._options(now))
+        assert "backoff_started" not in watched.yard.types(after=head)
+    assert not another.told.says("is left alone"), "what it did not record it does not tell"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.apply.observe import observations, ownership, shared_observations
 from reconciler.events.envelope import Event
@@ -336,3 +337,16 @@ def test_the_order_in_which_the_engine_lists_changes_nothing(
     before = observations(projected, world(*containers), now_ms=NOW)
     random.shuffle(containers)
     assert observations(projected, world(*containers), now_ms=NOW) == before
+
+
+def test_labels_that_the_definition_asks_for_and_that_are_not_there_are_told_once() -> None:
+    wanted = {"v1:a": {"name": "web", "labels": {"tier": "front"}}}
+    drift = "container_drifted web actual={'tier': 'back'} expected={'tier': 'front'} field=labels"
+    relabelled = seen(labels={"tier": "back"})
+    projected = replace(log(known()), definitions=wanted)
+    assert look(projected, relabelled) == [drift]
+    assert look(projected, seen(labels={"tier": "front", "more": "labels"})) == []
+    told = replace(log(known(drift={"labels": {"actual": {"tier": "back"}}})), definitions=wanted)
+    assert look(told, relabelled) == []
+    adopted = replace(log(known(adopted=True)), definitions=wanted)
+    assert look(adopted, relabelled) == []
