@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from reconciler.events.envelope import NewEvent
@@ -52,6 +53,26 @@ class Recovery:
             "last_activity_at": iso(self.last_activity_at),
         }
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Recovery:
+        """Read the JSON form back; what is missing or of another kind is left out, since it is there for people."""
+
+        def texts(key: str) -> tuple[str, ...]:
+            found = document.get(key)
+            return tuple(str(one) for one in found) if isinstance(found, list) else ()
+
+        elapsed = document.get("elapsed_time_ms")
+        at = document.get("last_activity_at")
+        return cls(
+            last_action=str(document.get("last_action") or ""),
+            next_steps=texts("next_steps"),
+            blockers=texts("blockers"),
+            files_modified=texts("files_modified"),
+            mission_summary=str(document.get("mission_summary") or ""),
+            elapsed_time_ms=elapsed if isinstance(elapsed, int) else 0,
+            last_activity_at=_unix_ms(at) if isinstance(at, str) else 0,
+        )
+
     def to_prompt(self) -> str:
         """Text for an agent's prompt. What agents reported appears as quoted data, never as an instruction."""
         lines = ["You take over work that was interrupted. This is what is known of it."]
@@ -68,6 +89,13 @@ class Recovery:
                 lines.append(f"{title}:")
                 lines.extend(f"- {_quoted(item)}" for item in items)
         return "\n".join(lines)
+
+
+def _unix_ms(text: str) -> int:
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return 0
 
 
 def _quoted(text: str) -> str:
@@ -350,13 +378,16 @@ def restore(
     """Carry a restore plan out for a specialist.
 
     Args:
+        specialist_id: who goes on; empty leaves it to whoever claims the sorties, and reserves nothing.
         lock_ids: an id for each of the plan's locks.
     """
+    by = specialist_id or "fleet"
     events: list[NewEvent] = [lock_commands.released_event(lock, "crash", now_ms) for lock in plan.release]
     for sortie in plan.sorties:
         reason = f"restored from checkpoint {plan.checkpoint.id}"
-        events += attempts.hand_back(sortie, by=specialist_id, now_ms=now_ms, reason=reason)
-    for lock_id, (path, purpose, timeout_ms, checksum) in zip(lock_ids, plan.locks, strict=True):
+        events += attempts.hand_back(sortie, by=by, now_ms=now_ms, reason=reason)
+    wanted = plan.locks if specialist_id else ()
+    for lock_id, (path, purpose, timeout_ms, checksum) in zip(lock_ids, wanted, strict=True):
         events += lock_commands.reserve(
             lock_id,
             path,
@@ -378,16 +409,14 @@ def restore(
     }
     recovered = {
         "checkpoint_id": plan.checkpoint.id,
-        "specialist_id": specialist_id,
+        "specialist_id": by,
         "recovered_at": iso(now_ms),
         "context_restored": not plan.blockers,
         "sorties_resumed": [sortie.id for sortie in plan.sorties],
     }
-    return [
-        *events,
-        NewEvent("context_injected", "specialist", specialist_id, injected, occurred_at=now_ms),
-        NewEvent("fleet_recovered", "checkpoint", plan.checkpoint.id, recovered, occurred_at=now_ms),
-    ]
+    if specialist_id:
+        events.append(NewEvent("context_injected", "specialist", specialist_id, injected, occurred_at=now_ms))
+    return [*events, NewEvent("fleet_recovered", "checkpoint", plan.checkpoint.id, recovered, occurred_at=now_ms)]
 
 
 def _all_blockers(plan: RestorePlan) -> list[str]:

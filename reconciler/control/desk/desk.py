@@ -72,10 +72,23 @@ class Deciding(Protocol):
 class Desk:
     """Runs commands on a store, in somebody's name. Safe to use from several threads."""
 
-    def __init__(self, store: Deciding, cause: Cause, *, new_id: Callable[[str], str] = new_id) -> None:
+    def __init__(
+        self,
+        store: Deciding,
+        cause: Cause,
+        *,
+        new_id: Callable[[str], str] = new_id,
+        after: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
+        """Remember where and in whose name.
+
+        Args:
+            after: told what was recorded, once it is in the log: what follows outside of it, such as files.
+        """
         self._store = store
         self._cause = cause
         self._new_id = new_id
+        self._after = after
 
     def run(self, command: Command[T], cause: Cause | None = None) -> Done[T]:
         """Run one command.
@@ -108,6 +121,8 @@ class Desk:
                 done.append(answer)
             else:
                 done.append(run.refusal or Done(run.value, tuple(answer)))
+                if self._after is not None and answer:
+                    self._after(answer)
         return done
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from reconciler.control.desk import reading
+from reconciler.control.desk import checkpoints, reading
 from reconciler.control.desk.desk import Command, Work
 from reconciler.events.envelope import NewEvent
 from reconciler.projections.rows import Row, Rows
@@ -52,7 +52,10 @@ def send(
             existing=Message.from_row(known) if known is not None else None,
         )
         work.record(events)
-        return reading.message(work.rows, key)
+        sent = reading.message(work.rows, key)
+        if events:
+            checkpoints.undelivered(work, sent)
+        return sent
 
     return command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from reconciler.control.desk import reading
+from reconciler.control.desk import checkpoints, reading
 from reconciler.control.desk.desk import Command, Work
 from reconciler.control.desk.following import follow_up
 from reconciler.work import specialists as rules
@@ -120,16 +120,19 @@ def complete(
     reason: Literal["success", "error", "timeout", "cancelled"] = "success",
     summary: str = "",
 ) -> Command[Specialist]:
-    """End it: its sorties are handed back and its locks released."""
+    """End it: its final checkpoint is taken, its sorties are handed back and its locks released."""
 
     def command(work: Work) -> Specialist:
         rows = work.rows
+        final = checkpoints.of_specialist(work, specialist_id, "shutdown", note=summary)
         events = rules.complete(
             reading.specialist(rows, specialist_id),
             reading.open_sorties(rows),
             reading.active_locks(rows),
             now_ms=work.now_ms,
             reason=reason,
+            final_checkpoint=final,
+            final_checkpoint_id=final[0].data["checkpoint_id"],
             summary=summary,
             reviews=reading.open_reviews(rows),
         )
@@ -158,6 +161,8 @@ def sweep() -> Command[int]:
         moved = {event.data["sortie_id"] for event in events if "sortie_id" in event.data}
         for mission_id in sorted({one.mission_id for one in open_ones if one.id in moved and one.mission_id}):
             follow_up(work, mission_id)
+        if events:
+            checkpoints.after_sweep(work)
         return len(work.recorded)
 
     return command
