@@ -112,6 +112,8 @@ def _now_ms() -> int:
 
 
 def _text(found: Survey, session: Session) -> str:
+    from reconciler.cli.crew_table import crew_table
+    from reconciler.control.crew_documents import crew_of
     from reconciler.control.documents import statuses_of
 
     on = colour_wanted()
@@ -120,7 +122,10 @@ def _text(found: Survey, session: Session) -> str:
     statuses = statuses_of(found, _now_ms())
     if statuses:
         lines += ["", *_table(statuses, found, on=on)]
-    else:
+    crew = crew_of(found, _now_ms())
+    if crew:
+        lines += ["", *crew_table(crew, _now_ms(), past=found.past, on=on)]
+    elif not statuses:
         lines += ["", "no services"]
     if found.projected.sequence == 0 and not found.past and not found.unusable:
         lines += ["", "nothing has been applied yet: fleet apply"]

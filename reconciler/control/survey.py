@@ -14,6 +14,7 @@ from reconciler.errors import FleetError, LogUnusable, NotFound, SpecInvalid
 from reconciler.projections.fleet import revision_key
 from reconciler.projections.projected import Projected, project
 from reconciler.runtime.model import Observed
+from reconciler.runtime.process.model import ObservedProcesses
 from reconciler.spec.desired import desired_from_document
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Survey:
         revision: the row of the revision that holds; None before the first.
         warnings: what could not be read, a sentence each.
         unusable: there is a log, and it cannot be read: what it says is unknown, not nothing.
+        processes: None when the processes of this machine cannot be read.
         past: this is how it was at `projected.sequence`; nobody looked at the world then, so nothing is observed.
     """
 
@@ -45,6 +47,7 @@ class Survey:
     warnings: tuple[str, ...] = field(default=())
     unusable: bool = False
     past: bool = False
+    processes: ObservedProcesses | None = None
 
 
 def survey(session: Session) -> Survey:
@@ -67,8 +70,17 @@ def survey(session: Session) -> Survey:
     projected = store.projected() if store is not None else Projected()
     revision = _revision(store, projected) if store is not None else None
     desired = _desired(session, store, projected, warnings)
-    observed = _observed(session, projected, warnings)
-    return Survey(desired, projected, observed, revision, tuple(warnings), unusable=unusable is not None)
+    observed = _observed(session, projected, desired, warnings)
+    processes = _processes(session, projected, desired, warnings)
+    return Survey(
+        desired,
+        projected,
+        observed,
+        revision,
+        tuple(warnings),
+        unusable=unusable is not None,
+        processes=processes,
+    )
 
 
 def survey_at(session: Session, moment: Moment) -> Survey:
@@ -116,7 +128,20 @@ def _desired(session: Session, store: Store | None, projected: Projected, warnin
     return desired
 
 
-def _observed(session: Session, projected: Projected, warnings: list[str]) -> Observed | None:
+def _processes(
+    session: Session, projected: Projected, desired: Desired | None, warnings: list[str]
+) -> ObservedProcesses | None:
+    """Looked at where there are specialists only."""
+    if not projected.pools and not (desired is not None and desired.specialists):
+        return ObservedProcesses()
+    try:
+        return session.processes.observe(session.project)
+    except FleetError as error:
+        warnings.append(f"the processes cannot be read, so whether specialists run is unknown: {error}")
+        return None
+
+
+def _observed(session: Session, projected: Projected, desired: Desired | None, warnings: list[str]) -> Observed | None:
     try:
         observed = session.runtime.observe(session.project)
         seen = {container.container_id for container in observed.containers}
@@ -125,6 +150,9 @@ def _observed(session: Session, projected: Projected, warnings: list[str]) -> Ob
 
             observed = with_unlisted(observed, projected, session.runtime)
     except FleetError as error:
+        if desired is not None and not desired.services and not projected.containers:
+            # A fleet without services needs no Podman.
+            return Observed(())
         warnings.append(f"Podman cannot be read, so what runs is unknown: {error}")
         return None
     return observed

@@ -8,7 +8,7 @@ then goes on with what happened to the same container before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -21,11 +21,31 @@ from reconciler.projections.rows import Row, Rows
 _LONGEST_CHAIN = 100
 
 # What stands in the way of a change that was decided; newer than a container's last change, it is the better answer.
-_TROUBLE = frozenset({"action_failed", "action_skipped", "backoff_started", "restart_abandoned"})
+_TROUBLE = frozenset(
+    {
+        "action_failed",
+        "action_skipped",
+        "backoff_started",
+        "restart_abandoned",
+        "specialist_backoff_started",
+        "specialist_restart_abandoned",
+    }
+)
+_RIGHT_AGAIN = frozenset(
+    {"container_started", "backoff_reset", "specialist_process_started", "specialist_backoff_reset"}
+)
 
 # What befell a resource from outside; the actor of such an event only saw it.
 _SEEN = frozenset(
-    {"container_exited", "container_vanished", "container_drifted", "network_vanished", "volume_vanished"}
+    {
+        "container_exited",
+        "container_vanished",
+        "container_drifted",
+        "network_vanished",
+        "volume_vanished",
+        "specialist_process_exited",
+        "specialist_process_paused",
+    }
 )
 
 # Tables of resources that have an address but no stream of their own.
@@ -69,7 +89,7 @@ class Story:
 
 
 def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
-    """One story for each replica of a service, or for the one that was named; read-only.
+    """One story for each replica of a service or specialist, or for the one that was named; read-only.
 
     Args:
         resource: `service/web`, `service/web/2`, `network/default`, or a bare name where it is unambiguous.
@@ -82,6 +102,8 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
         starts = list(_replicas(store, name))
     elif kind in _SHARED_TABLES:
         starts = list(_shared(store, kind, name))
+    elif kind == "specialist" and store.rows().get("pools", name.partition("/")[0]) is not None:
+        starts = list(_crew(store, name))
     else:
         last = _newest(store, kind, name.replace("/", "_")) or _newest(store, kind, name)
         starts = [(f"{kind}/{name}", last)] if last is not None else []
@@ -98,6 +120,8 @@ def _address(rows: Rows, resource: str) -> tuple[str, str]:
     if slash and (kind in _SHARED_TABLES or kind in _STREAMS):
         return kind, name
     found = [(other, resource) for other, table in _SHARED_TABLES.items() if rows.get(table, resource) is not None]
+    if rows.get("pools", kind) is not None:
+        found.insert(0, ("specialist", resource))
     if rows.get("services", kind) is not None:
         found.insert(0, ("service", resource))
     if len(found) > 1:
@@ -109,17 +133,14 @@ def _address(rows: Rows, resource: str) -> tuple[str, str]:
 def _replicas(store: EventLookup, name: str) -> Iterator[tuple[str, Event]]:
     """The last change of each replica, or of the service itself where it has no containers."""
     service, _, replica = name.partition("/")
-    trouble = _trouble(store, service)
+    trouble = _trouble(store, "service", service)
     containers = [
         row
         for _, row in store.rows().scan("containers")
         if row["service"] == service and replica in ("", str(row["replica"]))
     ]
     for row in containers:
-        event = store.event(UUID(row["cause_event"]))
-        later = trouble.get(row["replica"])
-        if later is not None and (event is None or later.sequence_number > event.sequence_number):
-            event = later
+        event = _latest(store, row, trouble)
         if event is not None:
             yield f"service/{service}/{row['replica']}", event
     if containers:
@@ -129,16 +150,44 @@ def _replicas(store: EventLookup, name: str) -> Iterator[tuple[str, Event]]:
         yield f"service/{name}", last
 
 
-def _trouble(store: EventLookup, service: str) -> dict[int, Event]:
+def _latest(store: EventLookup, row: Row, trouble: Mapping[int, Event]) -> Event | None:
+    """What last changed a replica, or went wrong with it since."""
+    event = store.event(UUID(row["cause_event"]))
+    later = trouble.get(row["replica"])
+    newer = later is not None and (event is None or later.sequence_number > event.sequence_number)
+    return later if newer else event
+
+
+def _crew(store: EventLookup, name: str) -> Iterator[tuple[str, Event]]:
+    """The last change of each replica of a specialist, or of the specialist itself where none was started."""
+    pool, _, replica = name.partition("/")
+    trouble = _trouble(store, "specialist", pool)
+    processes = {
+        row["replica"]: row
+        for _, row in sorted(store.rows().scan("processes"), key=lambda found: found[1]["changed_at"])
+        if row["pool"] == pool and replica in ("", str(row["replica"]))
+    }
+    for number, row in sorted(processes.items()):
+        event = _latest(store, row, trouble)
+        if event is not None:
+            yield f"specialist/{pool}/{number}", event
+    if processes:
+        return
+    last = trouble.get(int(replica)) if replica.isdigit() else _newest(store, "specialist", pool)
+    if last is not None:
+        yield f"specialist/{name}", last
+
+
+def _trouble(store: EventLookup, stream_type: str, stream_id: str) -> dict[int, Event]:
     """By replica, the last thing that went wrong and that nothing has put right since."""
     found: dict[int, Event] = {}
-    for event in store.stream("service", service):
+    for event in store.stream(stream_type, stream_id):
         replica = event.data.get("replica")
         if replica is None:
             continue
         if event.event_type in _TROUBLE:
             found[replica] = event
-        elif event.event_type in ("container_started", "backoff_reset"):
+        elif event.event_type in _RIGHT_AGAIN:
             found.pop(replica, None)
     return found
 
@@ -187,15 +236,16 @@ def chain(store: EventLookup, last: Event) -> Iterator[Event]:
 
 
 def _before(store: EventLookup, event: Event) -> Event | None:
-    """What happened to the same container before."""
-    container = event.data.get("container_id")
-    if event.stream_type != "service" or container is None:
+    """What happened to the same container or process before."""
+    mark = "container_id" if event.stream_type == "service" else "process_id"
+    known = event.data.get(mark)
+    if event.stream_type not in ("service", "specialist") or known is None:
         return None
     earlier = None
-    for other in store.stream("service", event.stream_id):
+    for other in store.stream(event.stream_type, event.stream_id):
         if other.sequence_number >= event.sequence_number:
             break
-        if other.data.get("container_id") == container:
+        if other.data.get(mark) == known:
             earlier = other
     return earlier
 
