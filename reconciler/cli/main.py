@@ -64,7 +64,11 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     ),
     (
         "The agents",
-        (Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),),
+        (
+            Verb("missions", "missions", "Plan, run, follow and retry missions."),
+            Verb("sorties", "sorties", "Look at sorties, and help those that are stuck."),
+            Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),
+        ),
     ),
     (
         "The log",

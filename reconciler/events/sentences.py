@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.events.envelope import Event
+from reconciler.events.sentences_of_work import SENTENCES as _OF_WORK
 
 Data = dict[str, Any]
 
@@ -59,6 +60,7 @@ def _source(data: Data) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Data], str]] = {
+    **_OF_WORK,
     "revision_accepted": lambda d: f"revision {d['revision']} of the file was accepted{_source(d)}",
     "revision_rejected": lambda d: (
         f"revision {d['revision']} of the file was rejected{_source(d)}"

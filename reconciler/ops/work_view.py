@@ -101,7 +101,7 @@ def mission_views(rows: Rows) -> list[MissionView]:
     for _, row in rows.scan("sorties"):
         own = counts.setdefault(row.get("mission_id") or "", {})
         own[row["status"]] = own.get(row["status"], 0) + 1
-    names = _Names(rows)
+    names = Names(rows)
     found = [_mission(key, row, counts.get(key, {}), names) for key, row in rows.scan("missions")]
     return sorted(found, key=lambda one: (-one.created_at, one.name, -one.run, one.id))
 
@@ -123,7 +123,7 @@ def mission_view(rows: Rows, word: str) -> MissionView:
 
 def sortie_views(rows: Rows, *, mission_id: str = "") -> list[SortieView]:
     """Every sortie, or those of one mission: missions as they were made, and in each what comes first before the rest."""
-    names = _Names(rows)
+    names = Names(rows)
     own = {key: row for key, row in rows.scan("sorties") if not mission_id or row.get("mission_id") == mission_id}
     edges = {key: tuple((row.get("metadata") or {}).get("depends_on") or ()) for key, row in own.items()}
     level = {key: number for number, keys in enumerate(levels(edges)) for key in keys}
@@ -140,7 +140,7 @@ def sortie_view(rows: Rows, word: str) -> SortieView:
     name = word.removeprefix("sortie/")
     row = rows.get("sorties", name)
     if row is not None:
-        return _sortie(name, row, _Names(rows))
+        return _sortie(name, row, Names(rows))
     place, slash, inner = name.rpartition("/")
     if slash:
         own = sortie_views(rows, mission_id=mission_view(rows, place).id)
@@ -169,7 +169,7 @@ def _mission_name(key: str, row: Row) -> str:
     return str(metadata["name"]) if metadata.get("declared") and metadata.get("name") else key
 
 
-class _Names:
+class Names:
     """What missions and sorties are called, looked up when somebody asks."""
 
     def __init__(self, rows: Rows) -> None:
@@ -188,7 +188,7 @@ class _Names:
         return str((row.get("metadata") or {}).get("name") or row["title"]) if row is not None else word
 
 
-def _mission(key: str, row: Row, counts: Mapping[str, int], names: _Names) -> MissionView:
+def _mission(key: str, row: Row, counts: Mapping[str, int], names: Names) -> MissionView:
     metadata = row.get("metadata") or {}
     return MissionView(
         id=key,
@@ -207,7 +207,7 @@ def _mission(key: str, row: Row, counts: Mapping[str, int], names: _Names) -> Mi
     )
 
 
-def _sortie(key: str, row: Row, names: _Names) -> SortieView:
+def _sortie(key: str, row: Row, names: Names) -> SortieView:
     metadata = row.get("metadata") or {}
     mission_id = row.get("mission_id") or ""
     name = metadata.get("name") or row["title"]

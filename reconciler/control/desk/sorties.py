@@ -317,6 +317,19 @@ def conclude_review(
     return command
 
 
+def reviewed(sortie_id: str, reviewer_id: str, verdict: Verdict, *, feedback: str = "") -> Command[Sortie]:
+    """Review a result in one breath, as a person does: the review is begun, unless they have begun it, and concluded."""
+
+    def command(work: Work) -> Sortie:
+        sortie = reading.sortie(work.rows, sortie_id)
+        begun = [one for one in reading.open_reviews(work.rows) if one.is_open_for(sortie)]
+        mine = next((one.id for one in begun if one.reviewer_id == reviewer_id), "")
+        review_id = mine or begin_review(work, sortie, reviewer_id)
+        return conclude_review(review_id, reviewer_id, verdict, feedback=feedback)(work)
+
+    return command
+
+
 def reserve_files(work: Work, sortie: Sortie, specialist_id: str, *, lease_ms: int) -> None:
     """Reserve the files of a sortie for as long as its lease holds; own reservations are prolonged.
 
