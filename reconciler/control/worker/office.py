@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-import msgspec
-
 from reconciler.control.desk import claiming, reading, returning, sorties, specialists
 from reconciler.control.desk.briefing import Brief, brief
 from reconciler.control.desk.desk import Command, Desk, Work
+from reconciler.control.worker import handing_in
+from reconciler.control.worker.handing_in import Artifact, Cost
 from reconciler.control.worker.identity import Identity
-from reconciler.events.envelope import NewEvent
 from reconciler.projections.store import EventQuery, Store
-from reconciler.work import budgets
-from reconciler.work.attempts import FailureCause, sortie_event
+from reconciler.work.attempts import FailureCause
 from reconciler.work.reviews import Verdict
 from reconciler.work.state import HELD
 
 T = TypeVar("T")
+
+__all__ = ["HURRYING", "Artifact", "Cost", "LocalOffice", "Office"]
 
 HURRYING = (
     "sortie_created",
@@ -46,22 +46,6 @@ HURRYING = (
     "budget_reset",
 )
 """Events after which there may be something to do, or to stop for."""
-
-
-class Artifact(msgspec.Struct, frozen=True):
-    """A file that an attempt made, by the digest of its content."""
-
-    path: str
-    digest: str
-    size: int
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """What an attempt has used."""
-
-    wall_ms: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
 
 
 class Office(Protocol):
@@ -177,49 +161,34 @@ class LocalOffice:
     def complete(
         self, sortie_id: str, attempt: int, result: Mapping[str, Any], artifacts: Sequence[Artifact], cost: Cost
     ) -> None:
-        done = sorties.complete(sortie_id, self._me.id, result, attempt=attempt)
-
-        def command(work: Work) -> None:
-            # First, for a refusal must leave nothing of an attempt that no longer counts.
-            reading.sortie(work.rows, sortie_id)
-            done(work)
-            work.record([self._made(sortie_id, attempt, one, work.now_ms) for one in artifacts])
-            work.record(self._used(sortie_id, cost, work.now_ms))
-
-        self._run(command)
+        self._run(handing_in.complete(sortie_id, self._me.id, result, attempt=attempt, artifacts=artifacts, cost=cost))
 
     def fail(
         self, sortie_id: str, attempt: int, error: str, cause: FailureCause, retry_after_ms: int, cost: Cost
     ) -> None:
-        failed = sorties.fail(
-            sortie_id, self._me.id, error=error, cause=cause, attempt=attempt, retry_after_ms=retry_after_ms
+        failed = handing_in.fail(
+            sortie_id,
+            self._me.id,
+            error=error,
+            cause=cause,
+            attempt=attempt,
+            retry_after_ms=retry_after_ms,
+            cost=cost,
         )
-
-        def command(work: Work) -> None:
-            failed(work)
-            work.record(self._used(sortie_id, cost, work.now_ms))
-
-        self._run(command)
+        self._run(failed)
 
     def conclude_review(
         self, given: Brief, verdict: Verdict, feedback: str, issues: Sequence[Mapping[str, str]], cost: Cost
     ) -> None:
-        conclude = sorties.conclude_review(given.review_id, self._me.id, verdict, feedback=feedback, issues=issues)
-
-        def command(work: Work) -> None:
-            conclude(work)
-            work.record(self._used(given.job.sortie_id, cost, work.now_ms))
-
-        self._run(command)
+        self._run(
+            handing_in.conclude_review(
+                given.review_id, self._me.id, verdict, feedback=feedback, issues=issues, cost=cost
+            )
+        )
 
     def abandon_review(self, given: Brief, reason: str, cost: Cost) -> None:
-        abandon = returning.abandon_review(given.review_id, reason=reason)
-
-        def command(work: Work) -> None:
-            abandon(work)
-            work.record(self._used(given.job.sortie_id, cost, work.now_ms))
-
-        self._run(command)
+        abandon = handing_in.abandon_review(given.review_id, self._me.id, given.job.sortie_id, reason=reason, cost=cost)
+        self._run(abandon)
 
     def leave(self, reason: Literal["success", "error", "timeout", "cancelled"], summary: str) -> None:
         self._run(specialists.complete(self._me.id, reason=reason, summary=summary))
@@ -252,29 +221,3 @@ class LocalOffice:
 
     def _run(self, command: Command[T]) -> T:
         return self._desk.run(command).value
-
-    def _made(self, sortie_id: str, attempt: int, artifact: Artifact, now_ms: int) -> NewEvent:
-        return sortie_event(
-            sortie_id,
-            "artifact_recorded",
-            now_ms,
-            specialist_id=self._me.id,
-            attempt=max(attempt, 1),
-            path=artifact.path,
-            digest=artifact.digest,
-            size=artifact.size,
-        )
-
-    def _used(self, sortie_id: str, cost: Cost, now_ms: int) -> list[NewEvent]:
-        if cost == Cost():
-            return []
-        return [
-            budgets.used_event(
-                self._me.id,
-                sortie_id,
-                now_ms=now_ms,
-                wall_ms=cost.wall_ms,
-                tokens=cost.tokens,
-                cost_usd=cost.cost_usd,
-            )
-        ]
