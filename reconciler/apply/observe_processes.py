@@ -40,6 +40,7 @@ class _Look:
     def __init__(self, projected: Projected, observed: ObservedProcesses, now_ms: int) -> None:
         self._observed = observed
         self._intents = projected.intents
+        self._pools = projected.pools
         self._now = now_ms
         self._open = {(intent.resource, intent.replica): intent for intent in projected.intents.values()}
 
@@ -76,7 +77,10 @@ class _Look:
         data: dict[str, Any] = {} if code is None else {"exit_code": code}
         if intent is not None:
             data["intent_id"] = _label(intent)
-        event_type = "specialist_process_stopped" if intent is not None else "specialist_process_exited"
+        pool = self._pools.get(known.pool)
+        # One that drains ends by itself when it is done, which is what somebody asked for.
+        asked = intent is not None or (pool is not None and pool.is_down(known.replica))
+        event_type = "specialist_process_stopped" if asked else "specialist_process_exited"
         return self._event(known.pool, known.replica, known.process_id, event_type, data, intent)
 
     def _intent(self, known: ProjectedProcess, actions: frozenset[str]) -> ProjectedIntent | None:

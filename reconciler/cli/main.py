@@ -67,6 +67,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         (
             Verb("missions", "missions", "Plan, run, follow and retry missions."),
             Verb("sorties", "sorties", "Look at sorties, and help those that are stuck."),
+            Verb("specialists", "specialists", "Look at the fleet's agents; drain, stop and start them."),
             Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),
         ),
     ),

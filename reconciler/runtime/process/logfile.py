@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT_BYTES = 10_000_000
@@ -64,12 +64,8 @@ def last_lines(path: Path, count: int | None) -> list[bytes]:
     return data.splitlines()[-count:]
 
 
-def follow(path: Path, wait: Callable[[], bool]) -> Iterator[bytes]:
-    """Lines that are written from now on; begins anew where the file was put aside.
-
-    Args:
-        wait: called when there is nothing to read; False ends it.
-    """
+def follow(path: Path) -> Iterator[bytes | None]:
+    """Lines that are written from now on, and None whenever there is none to read; begins anew where it was put aside."""
     position, rest = _size(path), b""
     while True:
         size = _size(path)
@@ -82,8 +78,7 @@ def follow(path: Path, wait: Callable[[], bool]) -> Iterator[bytes]:
             position += len(data)
             *lines, rest = (rest + data).split(b"\n")
             yield from lines
-        elif not wait():
-            return
+        yield None
 
 
 def _size(path: Path) -> int:
