@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,13 +52,13 @@ def list_(
     """
     from reconciler.control.session import open_session
     from reconciler.control.work_documents import mission_document
-    from reconciler.ops.work_view import mission_views
+    from reconciler.ops.work_view import latest_runs, mission_views
 
     with open_session(project) as session:
         store = session.store
-        found = mission_views(store.rows()) if store is not None else []
-    if not every:
-        found = list(_latest(one for one in found if not one.archived))
+        found: list[MissionView] = []
+        if store is not None:
+            found = mission_views(store.rows()) if every else list(latest_runs(store.rows()))
     if status:
         found = [one for one in found if one.status in status]
     if as_json:
@@ -69,16 +69,7 @@ def list_(
         typer.echo("no missions")
 
 
-def _latest(found: Iterator[MissionView]) -> Iterator[MissionView]:
-    """Of the runs of one mission only the last."""
-    seen: set[str] = set()
-    for one in found:
-        if one.name not in seen:
-            seen.add(one.name)
-            yield one
-
-
-def mission_table(found: list[MissionView]) -> list[str]:
+def mission_table(found: Sequence[MissionView]) -> list[str]:
     """One line a mission, under headings."""
     import time
 

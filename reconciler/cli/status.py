@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _HEADINGS = ("", "SERVICE", "DESIRED", "PROJECTED", "OBSERVED", "SINCE")
 _CLEAR = "\x1b[H\x1b[2J"
 _SHORT_COMMIT = 8
+_ENDED_MISSIONS = 3
 _WIDTH = 80
 
 
@@ -125,8 +126,10 @@ def _text(found: Survey, session: Session) -> str:
     crew = crew_of(found, _now_ms())
     if crew:
         lines += ["", *crew_table(crew, _now_ms(), past=found.past, on=on)]
-    elif not statuses:
+    elif not statuses and not found.missions:
         lines += ["", "no services"]
+    if found.missions:
+        lines += ["", *_missions(found, on=on)]
     if found.projected.sequence == 0 and not found.past and not found.unusable:
         lines += ["", "nothing has been applied yet: fleet apply"]
     return "\n".join(lines)
@@ -171,6 +174,17 @@ def _table(statuses: Sequence[ReplicaStatus], found: Survey, *, on: bool) -> Ite
             yield paint(f"     {text}", "yellow", on=on)
         for text in one.notes:
             yield paint(f"     {text}", "dim", on=on)
+
+
+def _missions(found: Survey, *, on: bool) -> Iterator[str]:
+    """Missions that are under way or have failed, and those that ended last."""
+    from reconciler.cli.missions import mission_table
+
+    pressing = [one for one in found.missions if one.status != "completed" and one.status != "cancelled"]
+    over = [one for one in found.missions if one not in pressing][:_ENDED_MISSIONS]
+    headings, *lines = mission_table([*pressing, *over])
+    yield paint(headings, "dim", on=on)
+    yield from lines
 
 
 def _row(one: ReplicaStatus, found: Survey, *, alone: bool) -> tuple[str, ...]:

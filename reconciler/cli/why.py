@@ -25,7 +25,7 @@ def why(
     resource: Annotated[
         str,
         typer.Argument(
-            help="service/web, service/web/2, network/default, or a bare name.",
+            help="service/web/2, mission/add-login, sortie/add-login/build, or a bare name.",
             metavar="RESOURCE",
             autocompletion=known_resources,
         ),
@@ -39,6 +39,7 @@ def why(
       fleet why web                 every replica of service/web
       fleet why service/web/2       one replica
       fleet why network/default
+      fleet why sortie/add-login/build   why it waits, or what became of it
       fleet why web --json
     """
     from reconciler.control.session import open_session

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reconciler.control.crew_documents import crew_document, crew_of
+from reconciler.control.work_documents import mission_document
 from reconciler.events.document import event_document, iso_utc
 from reconciler.ops.status import ReplicaStatus, Side, replica_statuses, suspensions
 
@@ -68,6 +69,7 @@ def status_document(found: Survey, session: Session, now_ms: int) -> dict[str, A
         },
         "services": [_replica_document(one) for one in statuses_of(found, now_ms)],
         "specialists": [crew_document(one) for one in crew_of(found, now_ms)],
+        "missions": [mission_document(one) for one in found.missions],
         "suspensions": [
             {"resource": one.resource, "why": one.why, "actor": one.actor, "until": utc_time(one.until)}
             for one in suspensions_of(found, now_ms)

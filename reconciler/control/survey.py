@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from reconciler.control.held import hold_back
 from reconciler.control.reading import read_file
 from reconciler.errors import FleetError, LogUnusable, NotFound, SpecInvalid
+from reconciler.ops.work_view import MissionView, latest_runs
 from reconciler.projections.fleet import revision_key
 from reconciler.projections.projected import Projected, project
 from reconciler.runtime.model import Observed
@@ -37,6 +38,7 @@ class Survey:
         warnings: what could not be read, a sentence each.
         unusable: there is a log, and it cannot be read: what it says is unknown, not nothing.
         processes: None when the processes of this machine cannot be read.
+        missions: the last run of each, those that were put away left out.
         past: this is how it was at `projected.sequence`; nobody looked at the world then, so nothing is observed.
     """
 
@@ -47,6 +49,7 @@ class Survey:
     warnings: tuple[str, ...] = field(default=())
     unusable: bool = False
     past: bool = False
+    missions: tuple[MissionView, ...] = ()
     processes: ObservedProcesses | None = None
 
 
@@ -80,6 +83,7 @@ def survey(session: Session) -> Survey:
         tuple(warnings),
         unusable=unusable is not None,
         processes=processes,
+        missions=latest_runs(store.rows()) if store is not None else (),
     )
 
 
@@ -97,7 +101,7 @@ def survey_at(session: Session, moment: Moment) -> Survey:
     projected = project(rows, sequence=sequence)
     revision = rows.get("revisions", revision_key(projected.head.revision))
     desired = desired_from_document(revision["document"]) if revision is not None else None
-    return Survey(desired, projected, None, revision, past=True)
+    return Survey(desired, projected, None, revision, past=True, missions=latest_runs(rows))
 
 
 def _store(session: Session, warnings: list[str]) -> tuple[Store | None, LogUnusable | None]:

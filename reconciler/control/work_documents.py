@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.control.documents import utc_time
+from reconciler.events.document import iso_utc
 from reconciler.ops.work_view import MissionView, SortieView
+
+
+def utc_time(milliseconds: int | None) -> str | None:
+    """ISO 8601 UTC with milliseconds; None for none."""
+    return iso_utc(milliseconds) if milliseconds else None
 
 
 def mission_document(one: MissionView) -> dict[str, Any]:

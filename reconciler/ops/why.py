@@ -92,12 +92,19 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
     """One story for each replica of a service or specialist, or for the one that was named; read-only.
 
     Args:
-        resource: `service/web`, `service/web/2`, `network/default`, or a bare name where it is unambiguous.
+        resource: `service/web`, `service/web/2`, `network/default`, `mission/add-login`, `sortie/add-login/build`, or a
+            bare name where it is unambiguous.
 
     Raises:
         NotFound: when the log knows nothing of the resource, or a bare name means several; lists what there is.
     """
-    kind, name = _address(store.rows(), resource)
+    from reconciler.ops.work_why import mission_story, sortie_story
+
+    kind, name = _address(store, resource)
+    if kind == "mission":
+        return (mission_story(store, name),)
+    if kind == "sortie":
+        return (sortie_story(store, name),)
     if kind == "service":
         starts = list(_replicas(store, name))
     elif kind in _SHARED_TABLES:
@@ -114,8 +121,11 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
     return tuple(_story(store, address, event) for address, event in starts)
 
 
-def _address(rows: Rows, resource: str) -> tuple[str, str]:
+def _address(store: EventLookup, resource: str) -> tuple[str, str]:
     """Kind and name. `web` and `web/2` are found among all kinds, services first come when nothing is found."""
+    from reconciler.ops.work_why import is_mission
+
+    rows = store.rows()
     kind, slash, name = resource.partition("/")
     if slash and (kind in _SHARED_TABLES or kind in _STREAMS):
         return kind, name
@@ -124,6 +134,8 @@ def _address(rows: Rows, resource: str) -> tuple[str, str]:
         found.insert(0, ("specialist", resource))
     if rows.get("services", kind) is not None:
         found.insert(0, ("service", resource))
+    if is_mission(store, kind):
+        found.append(("sortie" if slash else "mission", resource))
     if len(found) > 1:
         listed = ", ".join(f"{other}/{name}" for other, name in found)
         raise NotFound(f"{resource!r} means more than one resource", hint=f"say which: {listed}")
@@ -253,14 +265,14 @@ def _before(store: EventLookup, event: Event) -> Event | None:
 def _summary(resource: str, links: Sequence[Link], intents: Sequence[Event]) -> str:
     last, root = links[0].event, links[-1].event
     if _happened_by_itself(links):
-        return f"{resource}: {sentence(last)} ({_through(last)})"
-    through = _through(root)
+        return f"{resource}: {sentence(last)} ({through(last)})"
+    began = through(root)
     if intents:
         intent = intents[0].data
         verb = intent["action"].replace("_", " ")
         ending = f", but {_error(last)}" if last.event_type in _TROUBLE else ""
-        return f"{resource}: {verb} because {intent['reason']['text']}{ending} ({through})"
-    return f"{resource}: {sentence(last)} ({through})"
+        return f"{resource}: {verb} because {intent['reason']['text']}{ending} ({began})"
+    return f"{resource}: {sentence(last)} ({began})"
 
 
 def _happened_by_itself(links: Sequence[Link]) -> bool:
@@ -274,11 +286,11 @@ def _error(last: Event) -> str:
     return str(data.get("error") or data.get("because") or data.get("why") or sentence(last))
 
 
-def _through(root: Event) -> str:
+def through(root: Event) -> str:
     """Who began it, through which door, from which commit; or who saw it, where it came from outside."""
     who = root.metadata.get("actor") or "somebody"
-    through = f"{who}, {root.metadata.get('source', 'cli')}"
+    said = f"{who}, {root.metadata.get('source', 'cli')}"
     if root.event_type in _SEEN or root.data.get("external"):
-        return f"seen by {through}"
+        return f"seen by {said}"
     commit = root.metadata.get("commit") or root.data.get("commit")
-    return through + (f", commit {commit[:12]}" if commit else "")
+    return said + (f", commit {commit[:12]}" if commit else "")

@@ -106,6 +106,15 @@ def mission_views(rows: Rows) -> list[MissionView]:
     return sorted(found, key=lambda one: (-one.created_at, one.name, -one.run, one.id))
 
 
+def latest_runs(rows: Rows) -> tuple[MissionView, ...]:
+    """Of every mission that was not put away the last run, the newest first."""
+    found: dict[str, MissionView] = {}
+    for one in mission_views(rows):
+        if one.name not in found or one.run > found[one.name].run:
+            found[one.name] = one
+    return tuple(one for one in found.values() if not one.archived)
+
+
 def mission_view(rows: Rows, word: str) -> MissionView:
     """A mission by its id, or the last run of a declared one by its name.
 
