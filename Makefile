@@ -50,8 +50,9 @@ imports: setup ## The direction of imports
 schemas: setup ## The published schemas are those of the models
 	@$(PYTHON_BIN) -m reconciler.events.schemas --check
 
-docs: setup ## Write docs/commands.md from the commands
+docs: setup ## Write what is generated of docs/: the commands and the reference
 	@$(PYTHON_BIN) scripts/write_commands.py
+	@$(PYTHON_BIN) scripts/write_reference.py
 
 coverage: images ## All tests but the benchmarks, with coverage of lines and branches
 	@rm -f .coverage .coverage.*

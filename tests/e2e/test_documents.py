@@ -18,8 +18,9 @@ def errors_of(root: type[FleetError]) -> set[type[FleetError]]:
     return {root, *(inner for one in root.__subclasses__() for inner in errors_of(one))}
 
 
-def test_the_commands_are_documented_as_they_are() -> None:
-    check = [sys.executable, ROOT / "scripts" / "write_commands.py", "--check"]
+@pytest.mark.parametrize("script", ["write_commands.py", "write_reference.py"])
+def test_what_is_generated_is_what_it_is_generated_from_says(script: str) -> None:
+    check = [sys.executable, ROOT / "scripts" / script, "--check"]
     assert subprocess.run(check, cwd=ROOT, check=False).returncode == 0
 
 
