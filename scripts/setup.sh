@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 venv=${VENV:-$root/.venv}
-packages=(podman runc netavark aardvark-dns iptables busybox-static mmdebstrap git openssh-server openssh-client)
+packages=(podman runc netavark aardvark-dns iptables busybox-static mmdebstrap git gnupg openssh-server openssh-client)
 
 is_installed() { # PACKAGE
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -61,6 +61,19 @@ class Place:
             if one.state == "running"
         }
 
+    def running(self) -> dict[str, tuple[str, str, int]]:
+        """Of each running container the edit that it is of, its id and when it was started: equal while none was touched."""
+        prefix = f"{self.name}-"
+        return {
+            name.removeprefix(prefix): (one.labels.get("edit", ""), one.container_id, one.started_at)
+            for name, one in self.yard.containers().items()
+            if one.state == "running"
+        }
+
+    def settled(self, labels: Mapping[str, str]) -> dict[str, tuple[str, str, int]]:
+        """The same, as soon as these run: the engine's list may miss a container in the instant after its start."""
+        return until(lambda: self.labels() == labels and self.running(), f"{labels} run")
+
 
 class Following:
     """The process. A context manager that ends it."""

@@ -42,9 +42,9 @@ class Author:
         for key, value in (("user.name", name), ("user.email", "grace@example.com"), ("commit.gpgsign", "false")):
             git(work, "config", key, value)
 
-    def sign_with(self, key: Path) -> None:
-        """Sign with this SSH key from now on."""
-        for name, value in (("gpg.format", "ssh"), ("user.signingkey", str(key)), ("commit.gpgsign", "true")):
+    def sign_with(self, key: Path | str, *, kind: str = "ssh") -> None:
+        """Sign with this key from now on: the file of an SSH key, or a fingerprint that gpg knows."""
+        for name, value in (("gpg.format", kind), ("user.signingkey", str(key)), ("commit.gpgsign", "true")):
             git(self.work, "config", name, value)
 
     def unsigned(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,9 +43,9 @@ class Teller:
 class Follower:
     """A branch that is followed in a thread of this process."""
 
-    def __init__(self, author: Author, folder: Path, *, policy: Policy, path: str) -> None:
+    def __init__(self, author: Author, folder: Path, *, policy: Policy, path: str, **environ: str) -> None:
         address = Address.parse(str(author.bare))
-        environ = {"PATH": "/usr/bin:/bin", "FLEET_DATA_DIR": str(folder / "data")}
+        environ = {"PATH": "/usr/bin:/bin", "FLEET_DATA_DIR": str(folder / "data"), **environ}
         self.repository = Repository(address, "main", home_of(address, "main", path, folder / "data"), environ)
         self.teller = Teller()
         self.board = Board(Status(address.url, "main", path), clock=now_ms)
@@ -98,8 +99,8 @@ def follow(author: Author, tmp_path: Path) -> Iterator[Follow]:
     """Begin to follow; all are ended at the end."""
     begun: list[Follower] = []
 
-    def begin(policy: Policy = ANYBODY, path: str = "fleet.yaml") -> Follower:
-        begun.append(Follower(author, tmp_path, policy=policy, path=path).start())
+    def begin(policy: Policy = ANYBODY, path: str = "fleet.yaml", **environ: str) -> Follower:
+        begun.append(Follower(author, tmp_path, policy=policy, path=path, **environ).start())
         return begun[-1]
 
     yield begin
@@ -164,6 +165,54 @@ def test_signatures(author: Author, follow: Follow, tmp_path: Path) -> None:
     assert follower.is_at(author.push({"fleet.yaml": fleet(61)}))
     author.unsigned()
     assert "no signature" in follower.is_at(author.push({"fleet.yaml": fleet(62)}), "failure")
+
+
+def test_signatures_of_gpg(
+    author: Author, follow: Follow, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = (gpg_home(tmp_path_factory.mktemp("g")) for _ in range(2))
+    monkeypatch.setenv("GNUPGHOME", str(theirs))
+    stranger = gpg_key("mallory@example.com")
+    monkeypatch.setenv("GNUPGHOME", str(ours))
+    key = gpg_key("grace@example.com")
+    try:
+        unsigned = author.push({"fleet.yaml": fleet(60)})
+        follower = follow(Policy(signed=True), GNUPGHOME=str(ours))
+        assert "no signature that counts" in follower.is_at(unsigned, "failure")
+        author.sign_with(key, kind="openpgp")
+        good = author.push({"fleet.yaml": fleet(61)})
+        assert follower.is_at(good)
+        # A key that this keyring does not hold.
+        monkeypatch.setenv("GNUPGHOME", str(theirs))
+        author.sign_with(stranger, kind="openpgp")
+        assert "no signature that counts" in follower.is_at(author.push({"fleet.yaml": fleet(62)}), "failure")
+        # A signature over other content.
+        raw = git(author.work, "cat-file", "commit", good).replace("an edit", "another edit")
+        forged = subprocess.run(
+            ["git", "hash-object", "-t", "commit", "-w", "--stdin"],
+            cwd=author.work, input=raw + "\n", capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        git(author.work, "reset", "-q", "--hard", forged)
+        author.push_head()
+        assert follower.is_at(forged, "failure")
+        assert revisions(follower)[-1] != "revision_accepted"
+    finally:
+        for home in (ours, theirs):
+            subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=False)
+
+
+def gpg_home(folder: Path) -> Path:
+    """An empty keyring."""
+    folder.chmod(0o700)
+    return folder
+
+
+def gpg_key(address: str) -> str:
+    """A new key without a passphrase in the keyring of GNUPGHOME; its fingerprint."""
+    gpg = ["gpg", "--batch", "--quiet"]
+    subprocess.run([*gpg, "--passphrase", "", "--quick-gen-key", address, "ed25519", "sign", "1d"], check=True)
+    listed = subprocess.run([*gpg, "--with-colons", "--list-keys", address], check=True, capture_output=True, text=True)
+    return next(line.split(":")[9] for line in listed.stdout.splitlines() if line.startswith("fpr:"))
 
 
 def test_the_way_to_the_file_may_not_be_a_link(author: Author, follow: Follow) -> None:

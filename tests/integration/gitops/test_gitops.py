@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 import urllib.error
@@ -72,9 +73,11 @@ def test_a_bad_commit_is_rejected_and_what_runs_is_healed_as_the_last_good_one_s
     good = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"}) + conf, "web.conf": "good"})
     with Following(place) as following:
         following.is_at(good)
+        untouched = place.settled({"web-1": "one"})
         bad = author.push({"fleet.yaml": "version: 1\nname: [\n", "web.conf": "bad"})
         status = following.is_at(bad, "failure")
         assert status["commit"] == good
+        assert place.running() == untouched
         assert "rejected revision 2" in status["description"]
         assert following.says("rejected revision 2")["line"]
         # The config file is in the checkout as the good commit has it, so the container can be made anew.
@@ -99,11 +102,12 @@ def test_a_rewritten_branch_is_rejected_until_somebody_says_otherwise(author: Au
     second = author.push({"fleet.yaml": fleet_file(place.name, {"web": "two"})})
     with Following(place) as following:
         following.is_at(second)
+        untouched = place.settled({"web-1": "two"})
         git(author.work, "reset", "-q", "--hard", first)
         other = author.push({"fleet.yaml": fleet_file(place.name, {"web": "three"})})
         status = following.is_at(other, "failure")
         assert "rewritten" in status["description"]
-        following.until(lambda: place.labels() == {"web-1": "two"}, "as declared")
+        assert place.running() == untouched
         following.end()
     with Following(place, "--accept-rewrite", other) as following:
         following.is_at(other)
@@ -120,15 +124,16 @@ def test_only_signed_commits_where_that_is_asked_for(author: Author, at: At, tmp
     unsigned = author.push({"fleet.yaml": fleet_file(place.name, {"web": "zero"})})
     with Following(place, "--allowed-signers", str(signers)) as following:
         assert "no signature" in following.is_at(unsigned, "failure")["description"]
-        following.until(lambda: place.labels() == {}, "as declared")
+        assert place.labels() == {}
         author.sign_with(key)
         signed = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
         following.is_at(signed)
+        untouched = place.settled({"web-1": "one"})
         for change in (author.unsigned, lambda: author.sign_with(stranger)):
             change()
             commit = author.push({"fleet.yaml": fleet_file(place.name, {"web": "two"})})
             assert following.is_at(commit, "failure")["commit"] == signed
-            following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
+            assert place.running() == untouched
 
 
 def test_a_rollback_stays_until_the_file_changes_and_a_restart_changes_nothing(author: Author, at: At) -> None:
@@ -140,16 +145,14 @@ def test_a_rollback_stays_until_the_file_changes_and_a_restart_changes_nothing(a
         following.is_at(second)
         place.yard.run("rollback", "--yes")
         assert "rolled back" in following.is_at(second, "failure")["description"]
+        untouched = place.settled({"web-1": "one"})
         other = author.push({"README": "another file"})
         assert "rolled back" in following.is_at(other, "failure")["description"]
-        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
-        before = place.yard.containers()
+        assert place.running() == untouched
         following.end()
     with Following(place) as following:
         assert "rolled back" in following.is_at(other, "failure")["description"]
-        assert {one.container_id for one in place.yard.containers().values()} == {
-            one.container_id for one in before.values()
-        }
+        assert place.running() == untouched
         third = author.push({"fleet.yaml": fleet_file(place.name, {"web": "three"})})
         following.is_at(third)
         following.until(lambda: place.labels() == {"web-1": "three"}, "as declared")
@@ -179,10 +182,11 @@ def test_what_somebody_does_to_the_checkout_is_put_back(author: Author, at: At) 
     commit = author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
     with Following(place) as following:
         following.is_at(commit)
+        untouched = place.settled({"web-1": "one"})
         place.yard.project.file.write_text(fleet_file(place.name, {"web": "edited"}))
         following.says("somebody had changed it")
         following.until(lambda: "edited" not in place.yard.project.file.read_text(), "put it back")
-        following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
+        assert place.running() == untouched
 
 
 def test_a_webhook_hurries_and_the_status_is_told_over_http_and_by_a_command(
@@ -253,3 +257,24 @@ def test_the_first_commit_may_be_wrong(author: Author, at: At) -> None:
         following.until(lambda: place.labels() == {"web-1": "one"}, "as declared")
     assert not list(place.yard.events(EventQuery(types=("revision_rejected",))))
     assert os.path.exists(place.yard.database)
+
+
+def test_a_supervisor_is_told_when_it_is_up_that_it_lives_and_that_it_ends(author: Author, at: At) -> None:
+    place = at(str(author.bare))
+    author.push({"fleet.yaml": fleet_file(place.name, {"web": "one"})})
+    address = str(place.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(address)
+        supervisor.settimeout(60)
+
+        def hear(wanted: bytes) -> bytes:
+            while not (heard := supervisor.recv(500)).startswith(wanted):
+                assert heard in (b"WATCHDOG=1", b"STOPPING=1") or heard.startswith(b"READY=1")
+            return heard
+
+        with Following(place, environ={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "500000"}) as following:
+            assert b"STATUS=watching main of " in hear(b"READY=1")
+            assert place.settled({"web-1": "one"})
+            hear(b"WATCHDOG=1")
+            assert following.end() == 0
+            hear(b"STOPPING=1")
