@@ -374,12 +374,14 @@ def restore(
     lock_ids: Sequence[str],
     *,
     now_ms: int,
+    reopened: Sequence[Sortie] = (),
 ) -> list[NewEvent]:
     """Carry a restore plan out for a specialist.
 
     Args:
         specialist_id: who goes on; empty leaves it to whoever claims the sorties, and reserves nothing.
         lock_ids: an id for each of the plan's locks.
+        reopened: sorties that failed since then and were opened again.
     """
     by = specialist_id or "fleet"
     events: list[NewEvent] = [lock_commands.released_event(lock, "crash", now_ms) for lock in plan.release]
@@ -412,7 +414,7 @@ def restore(
         "specialist_id": by,
         "recovered_at": iso(now_ms),
         "context_restored": not plan.blockers,
-        "sorties_resumed": [sortie.id for sortie in plan.sorties],
+        "sorties_resumed": [sortie.id for sortie in (*plan.sorties, *reopened)],
     }
     if specialist_id:
         events.append(NewEvent("context_injected", "specialist", specialist_id, injected, occurred_at=now_ms))

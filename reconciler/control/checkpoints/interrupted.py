@@ -1,4 +1,4 @@
-"""What was interrupted: missions under way of which nothing has been heard for five minutes, with a checkpoint to go on from."""
+"""What was interrupted: missions under way that have been silent for five minutes, with a checkpoint to go on from."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from reconciler.control.desk.desk import Command, Work
 from reconciler.projections.rows import Rows
 from reconciler.work import checkpoints as rules
 from reconciler.work import locks as lock_rules
+from reconciler.work import missions as mission_rules
 from reconciler.work import sorties as sortie_rules
 from reconciler.work import specialists as specialist_rules
 from reconciler.work import squawk
@@ -61,11 +62,11 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
     Raises:
         NotFound: there is no such specialist.
         NotEligible: it is gone, or draining.
-        TransitionRefused: the mission is over.
+        TransitionRefused: the mission was completed or cancelled; one that failed is opened again.
     """
 
     def command(work: Work) -> Resumed:
-        mission = _open_mission(work.rows, checkpoint)
+        mission, reopened = _open_mission(work, checkpoint)
         alive = _alive(work, gone)
         plan = rules.plan_restore(
             checkpoint,
@@ -75,11 +76,13 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
             alive=alive | _unregistered(work.rows),
             now_ms=work.now_ms,
         )
-        target = _target(work.rows, plan, specialist_id, alive)
-        assigned = _first_for(plan.sorties, target)
-        plan = _without_others_files(plan, assigned)
+        back = [*plan.sorties, *reopened]
+        target = _target(work.rows, back, specialist_id, alive)
+        assigned = _first_for(back, target)
+        plan = _without_others_files(plan, back, assigned)
         lock_ids = [work.new_id("lock") for _ in plan.locks] if target else []
-        work.record(rules.restore(plan, target.id if target else "", lock_ids, now_ms=work.now_ms))
+        who = target.id if target else ""
+        work.record(rules.restore(plan, who, lock_ids, now_ms=work.now_ms, reopened=reopened))
         _retire(work, gone)
         if target is not None and assigned is not None:
             again = reading.sortie(work.rows, assigned.id)
@@ -89,8 +92,8 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
         return Resumed(
             checkpoint_id=checkpoint.id,
             mission_id=mission.id if mission else "",
-            specialist_id=target.id if target else "",
-            sorties=tuple(one.id for one in plan.sorties),
+            specialist_id=who,
+            sorties=tuple(one.id for one in back),
             assigned=assigned.id if assigned else "",
             held=_held(work.rows, checkpoint, alive),
             locks=tuple(path for path, *_ in plan.locks) if target else (),
@@ -102,14 +105,25 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
     return command
 
 
-def _open_mission(rows: Rows, checkpoint: Checkpoint) -> Mission | None:
-    row = rows.get("missions", checkpoint.mission_id) if checkpoint.mission_id else None
+def _open_mission(work: Work, checkpoint: Checkpoint) -> tuple[Mission | None, list[Sortie]]:
+    """The mission of a checkpoint, and what had to be opened again: it may have failed because its specialists died."""
+    row = work.rows.get("missions", checkpoint.mission_id) if checkpoint.mission_id else None
     if row is None:
-        return None
+        return None, []
     mission = Mission.from_row(row)
-    if mission.ended:
+    if mission.status in ("completed", "cancelled"):
         raise TransitionRefused(f"mission {mission.name or mission.id} is {mission.status}; there is nothing to resume")
-    return mission
+    if mission.status != "failed":
+        return mission, []
+    before = reading.sorties(work.rows, mission_id=mission.id)
+    work.record(mission_rules.retry(mission, before, by="fleet", now_ms=work.now_ms))
+    then = checkpoint.context.get("sorties", {})
+    reopened = [
+        sortie
+        for sortie in (reading.sortie(work.rows, one.id) for one in before if one.ended)
+        if not sortie.ended and then.get(sortie.id, {}).get("status") not in (None, "pending")
+    ]
+    return reading.mission(work.rows, mission.id), reopened
 
 
 def _alive(work: Work, gone: Collection[str]) -> frozenset[str]:
@@ -132,7 +146,7 @@ def _unregistered(rows: Rows) -> frozenset[str]:
     )
 
 
-def _target(rows: Rows, plan: RestorePlan, wanted: str, alive: Collection[str]) -> Specialist | None:
+def _target(rows: Rows, back: Sequence[Sortie], wanted: str, alive: Collection[str]) -> Specialist | None:
     """Who goes on."""
     if wanted:
         found = reading.specialist(rows, wanted)
@@ -141,7 +155,7 @@ def _target(rows: Rows, plan: RestorePlan, wanted: str, alive: Collection[str]) 
             raise NotEligible(f"specialist {found.id} is {state} and cannot go on", hint="fleet specialists list")
         return found
     free = [one for one in reading.specialists(rows) if one.id in alive and not one.draining and not one.current_sortie]
-    able = [one for one in free if _first_for(plan.sorties, one) is not None]
+    able = [one for one in free if _first_for(back, one) is not None]
     return next(iter(able), None)
 
 
@@ -159,10 +173,10 @@ def _first_for(sorties: Sequence[Sortie], target: Specialist | None) -> Sortie |
     return None
 
 
-def _without_others_files(plan: RestorePlan, assigned: Sortie | None) -> RestorePlan:
+def _without_others_files(plan: RestorePlan, back: Sequence[Sortie], assigned: Sortie | None) -> RestorePlan:
     """Files of sorties that somebody else will claim are reserved by that claim, and must be free until then."""
     own = _files(assigned) if assigned is not None else set()
-    others = {path for one in plan.sorties for path in _files(one)} - own
+    others = {path for one in back for path in _files(one)} - own
     return replace(plan, locks=tuple(lock for lock in plan.locks if lock[0] not in others))
 
 
