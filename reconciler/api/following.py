@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import msgspec
 
-from reconciler.events.document import event_document, event_name
+from reconciler.errors import LogUnusable
+from reconciler.events.document import event_document
 from reconciler.events.envelope import Event
 from reconciler.projections.store import EventQuery, Store
 
-T = TypeVar("T")
-InThread = Callable[[Callable[[], T]], Awaitable[T]]
+InThread = Callable[[Callable[[], list["Frame"]]], Awaitable[list["Frame"]]]
 REMEMBERED = 10_000
 PORTION = 500
 _POLL_S = 0.2
@@ -37,7 +37,7 @@ class Frame:
     @classmethod
     def of(cls, event: Event) -> Frame:
         """Render an event; its sequence number is what `Last-Event-ID` names."""
-        body = _encode({**event_document(event), "id": event_name(event.event_id)})
+        body = _encode(event_document(event))
         head = f"id: {event.sequence_number}\nevent: {event.event_type}\ndata: "
         return cls(event, head.encode() + body + b"\n\n")
 
@@ -45,7 +45,7 @@ class Frame:
 class Following:
     """The end of the log, in memory for as long as anybody follows it."""
 
-    def __init__(self, store: Store, in_thread: Callable[[Callable[[], list[Frame]]], Awaitable[list[Frame]]]) -> None:
+    def __init__(self, store: Store, in_thread: InThread) -> None:
         self._store = store
         self._in_thread = in_thread
         self._frames: deque[Frame] = deque(maxlen=REMEMBERED)
@@ -61,6 +61,11 @@ class Following:
     def followers(self) -> int:
         """How many follow now."""
         return self._followers
+
+    @property
+    def head(self) -> int:
+        """The newest sequence number that was read."""
+        return self._head
 
     def hurry(self) -> None:
         """Something was recorded; from any thread."""
@@ -85,6 +90,11 @@ class Following:
         if self._followers == 0:
             await self.stop()
 
+    def wake(self) -> None:
+        """Let everybody who waits look up, as when the server ends. In the event loop."""
+        told, self._news = self._news, asyncio.Event()
+        told.set()
+
     async def stop(self) -> None:
         """Read no more."""
         if self._pump is not None:
@@ -97,16 +107,18 @@ class Following:
         """What is there after a sequence number, oldest first, and up to which number that is everything."""
         if sequence < self._from:
             end = self._head
-            before = query.between(sequence, end + 1)
-            found = await self._in_thread(
-                lambda: [Frame.of(one) for one in self._store.events(_limited(before, PORTION))]
-            )
+            older = replace(query, after=sequence, before=end + 1, newest_first=False, limit=PORTION)
+            found = await self._in_thread(lambda: [Frame.of(one) for one in self._store.events(older)])
             return found, found[-1].event.sequence_number if len(found) == PORTION else end
         missing = self._head - sequence
         if missing <= 0:
             return [], sequence
-        newest = list(self._frames)[-missing:] if missing < len(self._frames) else list(self._frames)
-        return [one for one in newest if one.event.sequence_number > sequence], self._head
+        newest = [
+            one
+            for one in islice(reversed(self._frames), missing)
+            if one.event.sequence_number > sequence and selects(query, one.event)
+        ]
+        return newest[::-1], self._head
 
     async def wait(self, sequence: int, seconds: float) -> bool:
         """Wait until there is more than this sequence number; False when there was not in so long."""
@@ -122,9 +134,13 @@ class Following:
 
     async def _read_on(self) -> None:
         while True:
-            if self._store.head() > self._head:
-                await self._take()
-                continue
+            try:
+                if self._store.head() > self._head:
+                    await self._take()
+                    continue
+            except LogUnusable:
+                # Somebody else has the file, or it is being put in place: it is looked at again.
+                pass
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
                     await self._hurry.wait()
@@ -139,11 +155,15 @@ class Following:
         self._head = found[-1].event.sequence_number
         if len(self._frames) == REMEMBERED:
             self._from = self._frames[0].event.sequence_number - 1
-        told, self._news = self._news, asyncio.Event()
-        told.set()
+        self.wake()
 
 
-def _limited(query: EventQuery, limit: int) -> EventQuery:
-    from dataclasses import replace
-
-    return replace(query, limit=limit, newest_first=False)
+def selects(query: EventQuery, event: Event) -> bool:
+    """Whether an event is among those that a query asks for; places and words in the data are not looked at."""
+    return (
+        (not query.types or event.event_type in query.types)
+        and (not query.stream_type or event.stream_type == query.stream_type)
+        and (not query.stream_id or event.stream_id == query.stream_id)
+        and (query.correlation_id is None or event.correlation_id == query.correlation_id)
+        and (query.causation_id is None or event.causation_id == query.causation_id)
+    )

@@ -63,7 +63,8 @@ class Guard:
             if not request.answered:
                 self._service.metrics.refused.add(error.code)
                 response = answer_error(error, scope["path"], request_id=request.id)
-                if error.http_status in (408, 413):
+                if _has_body(request.headers):
+                    # Nobody reads the rest of it.
                     response.headers["connection"] = "close"
                 await response(scope, receive, request.send)
         except Exception:
@@ -103,9 +104,8 @@ class Guard:
     def _check_body(self, method: str, headers: Headers) -> None:
         if method not in _CHANGES:
             return
-        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if (has_body or kind) and kind != b"application/json":
+        if (_has_body(headers) or kind) and kind != b"application/json":
             raise MediaRefused("a body is JSON and says so: Content-Type: application/json")
 
     def _caller(self, scope: Scope, headers: Headers) -> Caller:
@@ -233,6 +233,10 @@ class _Request:
         elif self._keeping and message["type"] == "http.response.body":
             self._content += message.get("body", b"")
         await self._send(message)
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def _name_of(host: str) -> str:

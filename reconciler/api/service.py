@@ -96,10 +96,15 @@ class Service:
         """Whether a server before this one recorded something under this correlation."""
         return correlation.bytes in self._done
 
-    async def close(self) -> None:
-        """Answer who waits, and close the log."""
+    def end(self) -> None:
+        """Say that the server ends: it is ready no more, and event streams come to their end. In the event loop."""
         self.ready = False
         self.ending.set()
+        self.following.wake()
+
+    async def close(self) -> None:
+        """Answer who waits, and close the log."""
+        self.end()
         await self.following.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.writer.close)
         self._quick.shutdown(cancel_futures=True)

@@ -211,6 +211,10 @@ class Store:
         """The events that a query selects, in its order."""
         return self._reader.events(query)
 
+    def count(self, query: EventQuery = _EVERYTHING) -> int:
+        """How many events a query selects, whatever its limit; those of the archive are read one by one."""
+        return self._reader.count(query)
+
     def follow(
         self, query: EventQuery = _EVERYTHING, *, poll_ms: int = 200, stop: Callable[[], bool] = lambda: False
     ) -> Iterator[Event]:

@@ -85,6 +85,20 @@ class Reader:
         walk = self._backwards if query.newest_first else self._forwards
         return islice(walk(query, _Span(query)), query.limit)
 
+    def count(self, query: EventQuery) -> int:
+        """How many events a query selects, whatever its limit."""
+        selection = Selection.of(query)
+        after, before = query.after, _AFTER_ALL if query.before is None else query.before
+        conditions = " AND ".join([*selection.conditions, "sequence_number > ?", "sequence_number < ?"])
+        with self._readers.snapshot() as connection:
+            statement = f"SELECT count(*) FROM events WHERE {conditions}"
+            live = int(connection.execute(statement, (*selection.values, after, before)).fetchone()[0])
+            listed = listed_segments(connection)
+        archived = _archived(listed)
+        if after >= archived:
+            return live
+        return live + sum(1 for _ in self._archive.events(listed, query.between(after, min(before, archived + 1))))
+
     def sequence_at(self, moment: Moment) -> int:
         """The sequence number that the log ended with at this moment; 0 before its first event.
 
