@@ -79,6 +79,39 @@ def test_what_the_watcher_needs_is_in_it(project: Project, system: bool) -> None
     assert "Type=notify" in text
 
 
+def test_one_that_follows_a_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without a fleet.yaml will do."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    url = "https://git.example.com/team/fleet.git"
+    follow = ["install-service", "--gitops", url, "--branch", "prod", "--path", "hosts/eu1", "--interval", "1m"]
+    more = ["--allowed-signers", "signers", "--listen", "8787", "--env", "prod", "--environment-file", "secret.env"]
+    assert run([*follow, *more]) == 0
+    (path,) = unit_folder(system=False).iterdir()
+    assert path.name.startswith("fleet-fleet-")
+    text = path.read_text()
+    assert "gitops --branch prod --path hosts/eu1 --allowed-signers" in text
+    assert f"--allowed-signers {tmp_path}/signers --interval 1m --listen 8787 --env prod\n" in text
+    assert f"Environment=FLEET_GITOPS_REPO={url}\nEnvironmentFile={tmp_path}/secret.env\n" in text
+    assert f"Description=Fleet follows prod of {url}\n" in text
+    assert "Type=notify" in text
+    assert "WorkingDirectory" not in text
+    assert run(["install-service", "--gitops", url]) == 0, "another branch has a unit of its own"
+    assert len(list(unit_folder(system=False).iterdir())) == 2
+
+    capsys.readouterr()
+    assert run(["install-service", "--gitops", "https://ada:hush@git.example.com/fleet.git"]) == 1
+    said = capsys.readouterr().err
+    assert "has a password" in said
+    assert "hush" not in said
+    assert run(["install-service", "--gitops", url, "--var-file", "more.yaml"]) == 1
+    assert "--var only" in capsys.readouterr().err
+    assert run(["install-service", "--listen", "8787"]) == 1
+    assert "--listen is for --gitops" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd on this machine")
 def test_systemd_can_read_it(project: Project, tmp_path: Path) -> None:
     path = tmp_path / unit_name(project)
