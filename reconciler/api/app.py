@@ -14,7 +14,21 @@ from reconciler import __version__
 from reconciler.api.guard import Guard
 from reconciler.api.problems import answer_error
 from reconciler.api.refusals import InputUnclear, PathUnknown
-from reconciler.api.routers import events, health, older, specialists
+from reconciler.api.routers import (
+    checkpoints,
+    claims,
+    events,
+    fleet,
+    health,
+    log,
+    messages,
+    missions,
+    older,
+    reviews,
+    revisions,
+    sorties,
+    specialists,
+)
 from reconciler.api.service import Service
 from reconciler.api.settings import ServeSettings
 from reconciler.control.project import Project
@@ -22,7 +36,21 @@ from reconciler.errors import FleetError
 from reconciler.runtime.model import ContainerRuntime
 
 _DEFAULTS = ServeSettings()
-ROUTERS = (health.router, older.router, events.router, specialists.router)
+ROUTERS = (
+    health.router,
+    older.router,
+    events.router,
+    specialists.router,
+    claims.router,
+    sorties.router,
+    missions.router,
+    reviews.router,
+    messages.router,
+    checkpoints.router,
+    fleet.router,
+    revisions.router,
+    log.router,
+)
 
 
 def create_app(

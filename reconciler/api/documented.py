@@ -60,6 +60,7 @@ def answers(
     changes: bool = False,
     whole: Any = None,
     nothing: bool = False,
+    paged: bool = True,
     **inside: Any,
 ) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint.
@@ -70,11 +71,12 @@ def answers(
         changes: `If-Match` may refuse it.
         whole: the type of the answer, where it is not an object with one thing in it.
         nothing: the answer is empty.
+        paged: a list comes a page at a time.
         inside: name and type of the thing in the answer; a list comes a page at a time.
     """
     found: dict[int | str, dict[str, Any]] = {status: {"description": "Done."}}
     if not nothing:
-        found[status]["model"] = whole if whole is not None else _holder(next(iter(inside.items())))
+        found[status]["model"] = whole if whole is not None else _holder(*next(iter(inside.items())), paged=paged)
     if versioned:
         found[status]["headers"] = _ETAG
         if not changes:
@@ -85,17 +87,14 @@ def answers(
     return found
 
 
-def _holder(one: tuple[str, Any]) -> Any:
-    """An object with one thing in it, or a page of things."""
-    name, kind = one
-    return _made(name, kind)
-
-
 @cache
-def _made(name: str, kind: Any) -> Any:
+def _holder(name: str, kind: Any, *, paged: bool) -> Any:
+    """An object with one thing in it, or a page of things."""
+    fields: dict[str, Any] = {name: (kind, ...)}
     if get_origin(kind) is list:
         (item,) = get_args(kind)
-        label = f"{item.__name__}Page"
-        return create_model(label, **{name: (kind, ...), "total": (int, ...), "next": (str | None, None)})
+        if paged:
+            fields |= {"total": (int, ...), "next": (str | None, None)}
+        return create_model(f"{item.__name__}{'Page' if paged else 'List'}", **fields)
     label = getattr(kind, "__name__", "") or name.title()
-    return create_model(f"{label}Answer", **{name: (kind, ...)})
+    return create_model(f"{label}Answer", **fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ class Service:
         store: the log, open for writing.
         writer: the one way to write to it.
         following: its end, for event streams.
+        ending, interrupting: set when the server ends, for the event loop and for threads.
         ready: False before the log is open and once the server ends.
     """
 
@@ -61,6 +63,7 @@ class Service:
         self.metrics = Metrics()
         self.ready = False
         self.ending = asyncio.Event()
+        self.interrupting = threading.Event()
         self._runtime = runtime
         self._environ = environ
         self._session = self.session()
@@ -100,6 +103,7 @@ class Service:
         """Say that the server ends: it is ready no more, and event streams come to their end. In the event loop."""
         self.ready = False
         self.ending.set()
+        self.interrupting.set()
         self.following.wake()
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -113,6 +114,10 @@ class Session:
         branch = build_server(self.environ).branch if self._ci else ""
         return origin_of(self.file, self.cause.commit, branch=branch)
 
+    def speaks_for(self, cause: Cause) -> None:
+        """Record in somebody else's name, from the commit that the file is at."""
+        self.cause = replace(cause, commit=self.cause.commit)
+
     def renew_cause(self) -> None:
         """Ask for the commit again when it is next needed: who runs for long sees more than one."""
         self.__dict__.pop("cause", None)
@@ -136,7 +141,7 @@ class Session:
         """The processes of this machine."""
         if self._processes is not None:
             return self._processes
-        from reconciler.runtime.process import LocalProcesses
+        from reconciler.runtime.process.local import LocalProcesses
 
         return LocalProcesses()
 

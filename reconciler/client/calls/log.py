@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.client.call import Call
 from reconciler.client.calls.paths import path
 from reconciler.client.log_documents import Head, KeyedRow, Survey, TableRows
+from reconciler.events.document import iso_utc
 
 if TYPE_CHECKING:
     from reconciler.events.store.query import EventQuery
@@ -52,12 +53,12 @@ def events(query: EventQuery, *, limit: int) -> Call[list[dict[str, Any]]]:
         "type": list(query.types) or None,
         "after": query.after or None,
         "before": query.before,
-        "since_ms": query.since_ms,
-        "until_ms": query.until_ms,
+        "since": iso_utc(query.since_ms) if query.since_ms is not None else None,
+        "until": iso_utc(query.until_ms) if query.until_ms is not None else None,
         "correlation_id": str(query.correlation_id) if query.correlation_id is not None else None,
         "causation_id": str(query.causation_id) if query.causation_id is not None else None,
         "text": query.text or None,
         "newest_first": query.newest_first,
         "limit": limit,
     }
-    return Call(method="GET", path=path("log", "events"), params=params, answer=list[dict[str, Any]], inside="events")
+    return Call(method="GET", path=path("events"), params=params, answer=list[dict[str, Any]], inside="events")
