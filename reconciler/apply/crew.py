@@ -25,7 +25,7 @@ class Crew(Protocol):
         """Give it nothing more from now on; False when it has not registered itself and holds nothing."""
 
     def works_on(self, pool: str, replica: int) -> str:
-        """The sortie that it holds; empty for none."""
+        """What it is busy with, the sortie that it holds for one; empty for nothing."""
 
     def hand_back(self, pool: str, replica: int, intent: UUID) -> None:
         """Take it out of service: what it still holds goes back to whoever can do it."""

@@ -300,12 +300,11 @@ def confirmation(session: Session, *, yes: bool, ask: bool = True) -> Callable[[
 
 
 def _ask(look: Look) -> None:
-    from reconciler.control.cycle import destroyed
+    from reconciler.control.cycle import destroyed, in_words
     from reconciler.errors import ConfirmationMissing
 
     names = ", ".join(sorted(destroyed(look.plan)))
-    count = look.plan.destroys
-    if not typer.confirm(f"This removes or replaces {count} container{'' if count == 1 else 's'} ({names}). Go on?"):
+    if not typer.confirm(f"This removes or replaces {in_words(look.plan)} ({names}). Go on?"):
         raise ConfirmationMissing("the plan was not confirmed, and nothing was done", hint="fleet plan shows it again")
 
 

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.apply.report import ActionState, GateState
@@ -18,6 +19,7 @@ from reconciler.errors import FleetError
 from reconciler.events.sentences import sentence
 from reconciler.plan.model import AnyAction, verb_of
 from reconciler.projections.store import EventQuery
+from reconciler.runtime.process.logfile import last_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.control.session import Session
     from reconciler.control.watch.loop import Loop
     from reconciler.control.watch.teller import Level
+    from reconciler.projections.pools import ProjectedProcess
 
 _MESSAGES = 6
 _EVENTS = 6
@@ -192,7 +195,19 @@ class View:
             failures = f"{backoff.failures}{', given up' if backoff.abandoned else ''}" if backoff is not None else ""
             state, health = (Text(word, style=_STYLES.get(word, "")) for word in (container.state, container.health))
             table.add_row(container.key, state, health, failures)
+        for process in self._processes():
+            address = f"specialist/{process.pool}/{process.replica}"
+            worker = projected.pools[process.pool].workers.get(process.replica)
+            backoff = projected.backoffs.get(address)
+            failures = f"{backoff.failures}{', given up' if backoff.abandoned else ''}" if backoff is not None else ""
+            state = Text(process.state, style=_STYLES.get(process.state, ""))
+            table.add_row(address, state, Text(worker.status if worker is not None else ""), failures)
         return table
+
+    def _processes(self) -> list[ProjectedProcess]:
+        """The processes of specialists, as many as there is room for."""
+        pools = self._seen.projected.pools if self._seen is not None else {}
+        return [one for _, pool in sorted(pools.items()) for one in pool.processes][:_SERVICES]
 
     def _last_events(self) -> list[tuple[int, str]]:
         store = self._session.store
@@ -210,6 +225,9 @@ class View:
                     lines.append(f"{container.key}  {line.decode(errors='replace')}")
             except FleetError as error:
                 lines.append(f"{container.key}  {error}")
+        for process in self._processes():
+            for line in last_lines(Path(process.log), _LOG_LINES) if process.log else ():
+                lines.append(f"specialist/{process.pool}/{process.replica}  {line.decode(errors='replace')}")
         return lines
 
 

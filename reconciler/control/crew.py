@@ -58,9 +58,12 @@ class DeclaredCrew:
         return self._run(specialists.drain(replica_id(pool, replica), by=self._cause.actor), intent)
 
     def works_on(self, pool: str, replica: int) -> str:
-        """The sortie that it holds."""
+        """What it is busy with."""
         row = self._row(pool, replica)
-        return str(row["current_sortie"] or "") if row is not None else ""
+        if row is None or row["status"] in ("inactive", "completed"):
+            return ""
+        # A reviewer holds no sortie of its own.
+        return str(row["current_sortie"] or ("a review" if row["status"] == "busy" else ""))
 
     def hand_back(self, pool: str, replica: int, intent: UUID) -> None:
         """Take it out of service; one that has left by itself holds nothing."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from reconciler.control.freeze import refuse
-from reconciler.control.look import Look, ReadFile, look
+from reconciler.control.look import Look, ReadFile, engine_of, look
 from reconciler.control.reading import read_file
 from reconciler.errors import ConfirmationMissing
 from reconciler.events.envelope import NewEvent
@@ -25,6 +25,7 @@ from reconciler.plan.model import (
     ReplaceProcess,
 )
 from reconciler.plan.naming import specialist_address
+from reconciler.plan.reasons import counted
 
 if TYPE_CHECKING:
     from reconciler.apply.model import ApplyOptions, ApplyResult
@@ -68,7 +69,7 @@ def within_policy(look: Look) -> Confirmation:
     allowed = look.desired.reconcile.max_destroy
     if look.plan.destroys > allowed:
         raise ConfirmationMissing(
-            f"the plan destroys {look.plan.destroys} containers, and reconcile.max_destroy allows {allowed}",
+            f"the plan destroys {in_words(look.plan)}, and reconcile.max_destroy allows {allowed}",
             hint="fleet plan shows it; fleet apply --yes does it",
         )
     return Confirmation(by="reconcile.max_destroy", how="policy")
@@ -164,7 +165,7 @@ def _carry_out(
             current.plan,
             current.desired,
             store=store,
-            runtime=session.runtime,
+            runtime=engine_of(session, current.desired, current.projected),
             lease=lease,
             cause=session.cause,
             project=session.directory,
@@ -216,6 +217,15 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
     if events:
         store.append(events, session.cause, lease=lease)
     return accepted
+
+
+def in_words(plan: Plan) -> str:
+    """How much a plan removes or replaces, and of what: `2 containers`, `1 specialist`."""
+    crew = any(isinstance(action, RemoveProcess | ReplaceProcess) for action in plan.actions)
+    containers = any(isinstance(action, RemoveContainer | ReplaceContainer) for action in plan.actions)
+    if crew and containers:
+        return f"{plan.destroys} containers and specialists"
+    return counted(plan.destroys, "specialist" if crew else "container")
 
 
 def destroyed(plan: Plan) -> set[str]:

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from reconciler.apply.observe import observations
+from reconciler.control.crew_drift import process_drifts
 from reconciler.control.differing import differing, unix_ms
-from reconciler.control.look import folded, local_images, shared_gone, with_unlisted
+from reconciler.control.look import (
+    engine_of,
+    folded,
+    local_images,
+    needs_engine,
+    processes_seen,
+    shared_gone,
+    with_unlisted,
+)
 from reconciler.control.reading import now_ms, read_file
 from reconciler.errors import NotFound, SpecInvalid
 from reconciler.events.envelope import Event, NewEvent
@@ -24,6 +33,7 @@ from reconciler.plan.situation import Situation
 from reconciler.projections.fleet import revision_key
 from reconciler.projections.fold import as_if_recorded
 from reconciler.projections.projected import ProjectedContainer, project
+from reconciler.runtime.model import Observed
 from reconciler.spec.desired import Desired, desired_from_document
 
 if TYPE_CHECKING:
@@ -95,17 +105,21 @@ def drift(session: Session) -> DriftReport:
     row = store.rows().get("revisions", revision_key(store.projected().head.revision)) if store is not None else None
     if store is None or row is None:
         raise NotFound("nothing has been applied yet, so nothing can have drifted", hint="fleet apply")
-    runtime, now = session.runtime, now_ms()
+    now = now_ms()
     base, sequence = store.rows(), store.head()
     recorded = project(base, sequence=sequence)
     desired, warnings = _with_rules_of_file(session, store, desired_from_document(row["document"]))
-    observed = with_unlisted(runtime.observe(session.project), recorded, runtime)
+    runtime = engine_of(session, desired, recorded)
+    listed = runtime.observe(session.project) if needs_engine(desired, recorded) else Observed(())
+    observed = with_unlisted(listed, recorded, runtime)
     seen = observations(recorded, observed, now_ms=now)
+    seen += processes_seen(session, desired, recorded, now)
     seen += shared_gone(desired, recorded, runtime, now)
     projected = project(folded(base, seen, sequence), sequence=sequence)
     options = PlanOptions(now_ms=now, images=local_images(runtime, desired))
     causes = _Causes(store, seen)
-    drifts = [*_containers(Situation(desired, projected, options), causes), *_shared(seen)]
+    situation = Situation(desired, projected, options)
+    drifts = [*_containers(situation, causes), *_crew(situation, store, seen), *_shared(seen)]
     drifts.sort(key=lambda one: (one.resource, one.field))
     return DriftReport(desired.name, tuple(drifts), ignores(desired, store, now), warnings)
 
@@ -177,6 +191,11 @@ def _containers(situation: Situation, causes: _Causes) -> Iterator[Drift]:
                     recorded,
                     situation.ignored(name, container.replica, which),
                 )
+
+
+def _crew(situation: Situation, store: Store, seen: Sequence[NewEvent]) -> Iterator[Drift]:
+    for one in process_drifts(situation, store, {new.event_id.hex: new for new in seen}):
+        yield Drift(one.resource, "state", "running", one.actual, one.cause, one.since, one.recorded, one.ignored)
 
 
 def _shared(seen: Sequence[NewEvent]) -> Iterator[Drift]:

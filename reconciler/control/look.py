@@ -15,7 +15,7 @@ from reconciler.control.differing import newly_hidden
 from reconciler.control.freeze import Frozen, frozen_by
 from reconciler.control.held import hold_back
 from reconciler.control.reading import Reading, now_ms, read_file
-from reconciler.errors import NotFound
+from reconciler.errors import NotFound, RuntimeUnreachable, ToolMissing
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.diff import diff
 from reconciler.plan.model import (
@@ -28,6 +28,7 @@ from reconciler.plan.model import (
 from reconciler.projections.fold import as_if_recorded, fold
 from reconciler.projections.projected import Projected, ProjectedContainer, RevisionHead, project
 from reconciler.projections.rows import MemoryRows, Rows
+from reconciler.runtime.absent import absent
 from reconciler.runtime.model import ContainerRuntime, Observed, ObservedContainer
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ def look(
         RuntimeUnreachable: the world cannot be read; what is unknown is never taken for absent.
         LogUnusable: the log cannot be read.
     """
-    runtime = session.runtime
-    seeing = _Later(lambda: runtime.observe(session.project))
+    seeing = _Later(lambda: session.runtime.observe(session.project))
     store = session.store
     base = store.rows() if store is not None else None
     sequence = store.head() if store is not None else 0
@@ -103,8 +103,10 @@ def look(
     decided = after_revert(base, recorded.head, requests, sequence)
     reading = read(session, *decided)
     now = options.now_ms or now_ms()
+    listed = _listed(seeing, needed=needs_engine(reading.desired, recorded))
+    runtime = engine_of(session, reading.desired, recorded)
     images = local_images(runtime, reading.desired)
-    observed = with_unlisted(seeing.result(), recorded, runtime)
+    observed = with_unlisted(listed, recorded, runtime)
     options = replace(options, images=images, now_ms=now)
 
     events = observations(recorded, observed, now_ms=now)
@@ -136,6 +138,34 @@ def look(
         recorded=recorded,
         images=images,
     )
+
+
+def needs_engine(desired: Desired, recorded: Projected) -> bool:
+    """Whether anything of this fleet is, or is to be, in a container engine."""
+    return bool(desired.services or recorded.services or recorded.containers or recorded.networks or recorded.volumes)
+
+
+def engine_of(session: Session, desired: Desired, recorded: Projected) -> ContainerRuntime:
+    """The container engine; one that refuses everything where there is none and the fleet needs none.
+
+    Raises:
+        ToolMissing, RuntimeUnreachable: there is none, and the fleet needs one.
+    """
+    try:
+        return session.runtime
+    except (ToolMissing, RuntimeUnreachable) as error:
+        if needs_engine(desired, recorded):
+            raise
+        return absent(error)
+
+
+def _listed(seeing: _Later[Observed], *, needed: bool) -> Observed:
+    try:
+        return seeing.result()
+    except (ToolMissing, RuntimeUnreachable):
+        if needed:
+            raise
+        return Observed(())
 
 
 def processes_seen(session: Session, desired: Desired | None, recorded: Projected, now: int) -> list[NewEvent]:
