@@ -15,6 +15,8 @@ import msgspec
 from reconciler.errors import LogUnusable
 from reconciler.events.envelope import Event
 from reconciler.events.store.connection import Readers
+from reconciler.events.store.decoding import COLUMNS, events_of
+from reconciler.events.store.names import Names
 from reconciler.events.store.reader import head_of
 from reconciler.events.upcasters import EventTooNew
 from reconciler.projections.definitions import PREFIX, table_definition, table_of
@@ -22,6 +24,7 @@ from reconciler.projections.fold import FOLD_VERSION, fold
 from reconciler.projections.rows import Row, Rows
 
 _MOST_REMEMBERED = 20_000
+_MOST_REPLAYED = 500
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -79,12 +82,19 @@ class WritableRows:
         for table, keys in self._changed.items():
             put, delete = self._statements.get(table) or self._prepare(table)
             known = self._known[table]
+            rows = []
             for key in keys:
                 row = known[key]
                 if row is None:
                     run(delete, (key,))
                 else:
-                    run(put, (key, _encode(row).decode(), row.get("last_event_sequence", 0)))
+                    rows.append((key, _encode(row).decode(), row.get("last_event_sequence", 0)))
+            if len(rows) == 1:
+                run(put, rows[0])
+            elif rows:
+                # In the order of their keys, which is that of the table's pages.
+                rows.sort()
+                self._connection.executemany(put, rows)
         self._changed.clear()
         if self._count > _MOST_REMEMBERED:
             self._forget_rows()
@@ -111,6 +121,20 @@ class WritableRows:
         self._complete.clear()
         self._count = 0
 
+    def replay(self, events: Sequence[Event]) -> bool:
+        """Bring what is remembered to where somebody else's events have brought the tables, without reading them.
+
+        Returns:
+            Whether that was possible; if not, what is remembered holds no longer.
+        """
+        remembered = _Remembered(self._known, self._complete)
+        try:
+            for event in events:
+                fold(event, remembered)
+        except _NotRemembered:
+            return False
+        return True
+
     def _set(self, table: str, key: str, row: Row | None) -> None:
         known = self._known.setdefault(table, {})
         if key not in known:
@@ -127,11 +151,47 @@ class WritableRows:
         return table in self._tables
 
 
+class _NotRemembered(Exception):
+    """A fold looked at a row of which nothing is remembered; what the table holds is newer than the event."""
+
+
+class _Remembered:
+    """Rows in memory only, for events whose outcome the tables have already."""
+
+    def __init__(self, known: dict[str, dict[str, Row | None]], complete: set[str]) -> None:
+        self._known = known
+        self._complete = complete
+
+    def get(self, table: str, key: str) -> Row | None:
+        known = self._known.get(table, {})
+        if key in known:
+            return known[key]
+        if table in self._complete:
+            return None
+        raise _NotRemembered
+
+    def put(self, table: str, key: str, row: Row) -> None:
+        self._known.setdefault(table, {})[key] = row
+
+    def delete(self, table: str, key: str) -> None:
+        self._known.setdefault(table, {})[key] = None
+
+    def scan(self, table: str) -> Iterator[tuple[str, Row]]:
+        if table not in self._complete:
+            raise _NotRemembered
+        known = self._known.get(table, {})
+        for key in sorted(known):
+            row = known[key]
+            if row is not None:
+                yield key, row
+
+
 class Projecting:
     """Keeps the projections' tables up to date with the log, inside the transaction of each append."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._rows = WritableRows(connection)
+        self._names = Names()
         self._checked = False
 
     def follow(self, events: Sequence[Event], connection: sqlite3.Connection) -> None:
@@ -161,9 +221,25 @@ class Projecting:
             Position.of(connection).expect(head_of(connection) if sequence is None else sequence)
             self._checked = True
 
+    def catch_up(self, connection: sqlite3.Connection, after: int, head: int) -> bool:
+        """Follow in memory what somebody else has recorded after a sequence number; whether that was possible.
+
+        The rows that a busy log's writers look at are the same ones again and again. To read them anew after each event
+        of somebody else costs more than all the rest.
+        """
+        self._checked = False
+        if not 0 < head - after <= _MOST_REPLAYED:
+            return head == after
+        found = connection.execute(
+            f"SELECT {COLUMNS} FROM events WHERE sequence_number > ? ORDER BY sequence_number", (after,)
+        ).fetchall()
+        # Some of them may be in the archive already.
+        return len(found) == head - after and self._rows.replay(events_of(found, self._names, connection))
+
     def forget(self) -> None:
         """The tables may have changed under us."""
         self._rows.forget()
+        self._names = Names()
         self._checked = False
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -40,9 +42,25 @@ def prepare(new: NewEvent) -> Prepared:
     if not _can_name(new.stream_id):
         raise EventInvalid(new.event_type, (f"stream_id: {new.stream_id!r} cannot name a stream",))
     try:
-        return Prepared(new, data, _encode(data))
+        text = _encode(data)
     except UnicodeEncodeError as error:
         raise EventInvalid(new.event_type, (f"holds text that is none: {error}",)) from None
+    # The encoder writes null for what JSON has no number for, so only then is it worth looking.
+    if b"null" in text and (lost := tuple(_no_numbers(new.data, ""))):
+        raise EventInvalid(new.event_type, lost)
+    return Prepared(new, data, text)
+
+
+def _no_numbers(value: Any, place: str) -> Iterator[str]:
+    """Where a document holds infinity or what is no number at all."""
+    if isinstance(value, float) and not isfinite(value):
+        yield f"{place}: {value} is no number in JSON"
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _no_numbers(one, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _no_numbers(one, f"{place}[{index}]")
 
 
 def _can_name(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -143,6 +144,14 @@ def test_a_new_event_ahead_of_known_ones_is_still_checked(store: Store) -> None:
         (NewEvent("specialist_active", "specialist", "\ud800", heartbeat().data), "cannot name a stream"),
         (NewEvent("specialist_active", "nowhere", "x", heartbeat().data), "stream_type: 'nowhere' is none of"),  # type: ignore[arg-type]
         (replace(note("x"), data={**note("x").data, "content": {"a": "\ud800"}}), "holds text that is none"),
+        (
+            replace(note("x"), data={**note("x").data, "content": {"a": [1.0, math.nan]}}),
+            r"content.a\[1\]: nan is no number",
+        ),
+        (
+            replace(note("x"), data={**note("x").data, "content": {"a": None, "b": math.inf}}),
+            "content.b: inf is no number",
+        ),
     ],
 )
 def test_what_is_not_valid_is_refused_before_anything_is_written(store: Store, event: NewEvent, words: str) -> None:
