@@ -272,25 +272,33 @@ class Store:
         self._tell()
         return recorded
 
-    def decide(self, decisions: Sequence[tuple[Decide, Cause]]) -> list[list[Event] | Exception]:
+    def decide(
+        self, decisions: Sequence[tuple[Decide, Cause]], *, lease: Lease | None = None
+    ) -> list[list[Event] | Exception]:
         """Let each look and record in one transaction for all of them: nobody writes between a look and its record.
 
         One that raises records nothing, and the others are none the wiser; each sees what those before it recorded.
+
+        Args:
+            lease: nothing is looked at unless it still holds.
 
         Returns:
             For each its events, or what it raised.
 
         Raises:
+            LeaseLost: the lease ran out, was broken, or somebody else has it.
             LogUnusable, TimedOut: the log cannot be written; nothing of any of them was.
         """
-        writer, _ = self._writing()
+        writer, leases = self._writing()
         answers: list[list[Event] | Exception] = []
         with writer.transaction() as connection:
+            if lease is not None:
+                leases.check(connection, lease)
             rows = self._projecting.rows(connection)
             for decide, cause in decisions:
                 try:
                     prepared = [prepare(new) for new in decide(rows, self._clock())]
-                except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                except Exception as error:
                     answers.append(error)
                 else:
                     answers.append(writer.record(prepared, cause))
