@@ -69,8 +69,8 @@ integration: images ## Tests against SQLite and real Podman
 e2e: images ## Tests of the installed command
 	@$(PYTEST) tests/e2e -n $(JOBS) $(ARGS)
 
-faults: images ## Crashes, broken sockets, full disks
-	@$(PYTEST) tests/faults -n $(JOBS) $(ARGS)
+faults: images ## Crashes at every named place, broken sockets, full disks: the long form
+	@FLEET_FAULTS=all $(PYTEST) tests/faults -n $(JOBS) $(ARGS)
 
 bench: images ## Measure against bare calls and other tools
 	@for file in tests/bench/*.py; do scripts/with_podman.sh $(PYTHON_BIN) "$$file"; done

@@ -18,6 +18,7 @@ from tests.support.fault_proxy import FaultProxy, fault_proxy
 
 T = TypeVar("T")
 IMPATIENT = 0.4
+FULL = os.environ.get("FLEET_FAULTS") == "all"
 
 
 @pytest.fixture
@@ -58,9 +59,13 @@ def through(yard: Yard, proxy: FaultProxy) -> Iterator[Yard]:
         yield made
 
 
+def today() -> int:
+    """A number that is another one tomorrow."""
+    return int(time.time() // 86_400)
+
+
 def chosen(full: Sequence[T], most: int) -> list[T]:
     """All of a list where FLEET_FAULTS is `all`; else so many of it, others each day, so that all have their turn."""
-    if os.environ.get("FLEET_FAULTS") == "all" or len(full) <= most:
+    if FULL or len(full) <= most:
         return list(full)
-    first = int(time.time() // 86_400) * most
-    return [full[(first + number) % len(full)] for number in range(most)]
+    return [full[(today() * most + number) % len(full)] for number in range(most)]
