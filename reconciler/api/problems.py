@@ -28,7 +28,7 @@ def problem(status: int, code: str, detail: str, *, request_id: str = "", **more
         "type": f"urn:fleet:problem:{code}",
         "title": code.replace("_", " "),
         "status": status,
-        "detail": detail,
+        "detail": words(detail),
         "code": code,
         "request_id": request_id,
         **more,
@@ -59,6 +59,11 @@ def _more(error: FleetError) -> Mapping[str, Any]:
     return {}
 
 
+def words(text: str) -> str:
+    """Text that can be sent, whatever somebody had in a name that it repeats."""
+    return text.encode(errors="replace").decode()
+
+
 def answer_error(error: FleetError, path: str, *, request_id: str = "") -> Response:
     """The answer to a request that was refused."""
     headers: dict[str, str] = {}
@@ -67,6 +72,8 @@ def answer_error(error: FleetError, path: str, *, request_id: str = "") -> Respo
     if error.http_status == 401:
         headers["www-authenticate"] = 'Bearer realm="fleet"'
     if is_older(path):
-        return Response(_encode({"error": error.what}), error.http_status, headers, "application/json")
+        # What cannot be read was always a 400 there.
+        status = 400 if error.http_status == 422 else error.http_status
+        return Response(_encode({"error": words(error.what)}), status, headers, "application/json")
     document = problem_of(error, request_id=request_id)
     return Response(_encode(document), error.http_status, headers, "application/problem+json")
