@@ -1,9 +1,13 @@
-"""How long an apply takes, beside the bare calls of the engine's socket and beside podman-compose, measured in one run.
+"""How long an apply takes beside the bare calls of the engine's socket, podman-compose and Ansible, measured in one run.
 
-    python tests/bench/apply.py [--services 10 100] [--without-compose]
+    python tests/bench/apply.py [--services 10 100] [--without-compose] [--without-ansible]
 
 Everything runs the same busybox services on a bridge network. Wall-clock seconds; the first apply is measured once, what
 does nothing is the best of several.
+
+Ansible is none of this project's packages: it is measured where `ansible-playbook` is on the PATH (or where
+FLEET_BENCH_ANSIBLE says) and finds the collection containers.podman (`ansible-galaxy collection install containers.podman`,
+or a checkout of it below a folder that ANSIBLE_COLLECTIONS_PATH names). Where it is not, the output says so.
 """
 
 from __future__ import annotations
@@ -124,7 +128,7 @@ def yard(image: str, count: int, socket: str) -> Iterator[Yard]:
         shutil.rmtree(folder)
 
 
-def measure(podman: Podman, image: str, socket: str, count: int, *, compose: bool) -> None:
+def measure(podman: Podman, image: str, socket: str, count: int, *, compose: bool, ansible: bool) -> None:
     """Everything for one size."""
     print(f"\n{count} services")
     with yard(image, count, socket) as place:
@@ -148,6 +152,8 @@ def measure(podman: Podman, image: str, socket: str, count: int, *, compose: boo
         print(f"  most memory of a fleet process: {memory_of_children()} MB")
         if compose:
             against_compose(place, noop)
+        if ansible:
+            against_ansible(podman, place, image, noop)
 
 
 def against_compose(place: Yard, noop: float) -> None:
@@ -161,6 +167,48 @@ def against_compose(place: Yard, noop: float) -> None:
         place.compose("down", "-t", "0")
 
 
+PLAYBOOK = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - containers.podman.podman_network: {{name: {name}a}}
+    - containers.podman.podman_container:
+        name: "{name}a-{{{{ item }}}}"
+        image: {image}
+        command: [sleep, "3600"]
+        network: ["{name}a"]
+        stop_signal: 9
+        state: started
+      loop: "{{{{ range({count}) | list }}}}"
+"""
+
+
+def against_ansible(podman: Podman, place: Yard, image: str, noop: float) -> None:
+    """The same services through Ansible's podman modules."""
+    program = os.environ.get("FLEET_BENCH_ANSIBLE") or shutil.which("ansible-playbook")
+    if program is None:
+        print("  NOT MEASURED: Ansible is not here; see the beginning of tests/bench/apply.py")
+        return
+    (place.folder / "play.yaml").write_text(PLAYBOOK.format(name=place.name, image=image, count=place.count))
+    environ = {**place.environ, "ANSIBLE_LOCALHOST_WARNING": "False", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False"}
+
+    def play() -> None:
+        process([program, "play.yaml"], place.folder, environ)
+
+    try:
+        show("Ansible, first", seconds(play))
+        theirs = seconds(play, 2)
+        show("Ansible, no-op", theirs)
+        print(f"  no-op apply is {theirs / noop:.1f} times faster than Ansible's")
+    except SystemExit as error:
+        print(f"  NOT MEASURED: Ansible could not do it: {str(error).strip().splitlines()[-1]}")
+    finally:
+        for number in range(place.count):
+            force_remove(podman, f"{place.name}a-{number}")
+        podman.remove_network(f"{place.name}a")
+
+
 def show(what: str, took: float, beside: tuple[str, float] | None = None) -> None:
     """One line, with its ratio to something else."""
     ratio = f"   {took / beside[1]:.2f} x {beside[0]}" if beside else ""
@@ -172,6 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--services", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--without-compose", action="store_true")
+    parser.add_argument("--without-ansible", action="store_true")
     chosen = parser.parse_args()
     shared = Path(tempfile.gettempdir()) / "fleet-bench"
     shared.mkdir(exist_ok=True)
@@ -182,7 +231,9 @@ def main() -> None:
             # Imports are counted with whole processes; in this one they are over when measuring begins.
             place.in_process()
         for count in chosen.services:
-            measure(podman, image, socket, count, compose=not chosen.without_compose)
+            with_others = {"compose": not chosen.without_compose, "ansible": not chosen.without_ansible}
+            measure(podman, image, socket, count, **with_others)
+    print(f"\nload {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} processors")
 
 
 if __name__ == "__main__":
