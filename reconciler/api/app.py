@@ -107,6 +107,9 @@ async def _unclear(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:
+        # The only one that FastAPI raises itself: bytes that are no text, say.
+        return await _refused(request, InputUnclear("the body cannot be read as JSON"))
     what = f"{request.method} {request.url.path[:200]}: {error.detail}"
     response = await _refused(request, PathUnknown(error.status_code, what))
     response.headers.update(error.headers or {})

@@ -64,6 +64,11 @@ def archive(mission_id: str, *, if_match: int | None = None) -> Call[Mission]:
     return _one("DELETE", path("missions", mission_id), None, if_match=if_match)
 
 
+def run(name: str) -> Call[Mission]:
+    """Run a mission of the file (again), with the definition that it has now."""
+    return _one("POST", path("missions", "run"), {"name": name})
+
+
 def start(mission_id: str) -> Call[Mission]:
     """Begin a mission."""
     return _one("POST", path("missions", mission_id, "start"), {})
