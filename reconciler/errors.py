@@ -5,6 +5,7 @@
     ├── Conflict                   1   the stream moved on, or the same id came with another body
     ├── ActionFailed               1   an action of a plan could not be carried out
     ├── ToolMissing                1   a program that the command needs is not installed
+    ├── OutOfResources             1   the machine gives no more memory, threads or open files
     ├── SpecInvalid                3   fleet.yaml is wrong; carries every problem with its place
     ├── LeaseHeld                  4   another writer works on this fleet
     │   └── LeaseLost              4   our own lease ran out and somebody else has it now
@@ -21,6 +22,7 @@ The number is the exit code of the command. Each error says what is wrong, where
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -74,6 +76,13 @@ class ToolMissing(FleetError):
 
     http_status = 503
     code = "tool_missing"
+
+
+class OutOfResources(FleetError):
+    """The machine gives this process no more memory, threads or open files."""
+
+    http_status = 503
+    code = "out_of_resources"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -187,3 +196,22 @@ class Interrupted(FleetError):
 
     exit_code = 130
     code = "interrupted"
+
+
+_SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+_NOT_LOADED = ("failed to map segment", "Cannot allocate memory", "Too many open files")
+
+
+def out_of_resources(error: BaseException) -> OutOfResources | None:
+    """What Python raises where the machine's limits are reached, as an expected error; None for anything else."""
+    scarce = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SCARCE)
+    # Neither has an error of its own in Python.
+    scarce |= isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    scarce |= isinstance(error, ImportError) and any(words in str(error) for words in _NOT_LOADED)
+    if not scarce:
+        return None
+    words = getattr(error, "strerror", None) or str(error) or "no memory is left"
+    return OutOfResources(
+        f"this machine's limits are reached: {words}",
+        hint="raise them (ulimit -a shows them), then run the command again: it goes on from here",
+    )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from reconciler.errors import FleetError, Interrupted
+from reconciler.errors import FleetError, Interrupted, out_of_resources
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
@@ -259,7 +259,11 @@ def main() -> None:
     try:
         code = run(sys.argv[1:])
     except Exception as defect:
-        report_defect(defect)
+        limit = out_of_resources(defect)
+        if limit is not None:
+            report_error(limit, as_json="--json" in sys.argv)
+        else:
+            report_defect(defect)
         code = FleetError.exit_code
     sys.exit(code)
 
