@@ -41,6 +41,17 @@ def test_the_events_and_files_that_are_named_exist(document: str) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_every_promise_of_reliability_is_held_by_tests_that_exist() -> None:
+    promised = (ROOT / "docs" / "reliability.md").read_text().partition("## Not promised")[0]
+    rows = re.findall(r"^\| (.*) \| (.*) \|$", promised, re.MULTILINE)[1:]
+    assert len(rows) > 15
+    for promise, held in rows:
+        paths = re.findall(r"`(tests/[\w/]+\.py)`", held)
+        assert paths, promise
+        for path in paths:
+            assert "def test_" in (ROOT / path).read_text(), path
+
+
 def test_a_checklist_has_at_most_five_files() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
