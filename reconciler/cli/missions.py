@@ -103,10 +103,11 @@ def show(project: Project, mission: MissionArgument, as_json: JsonOption = False
     from reconciler.control.session import open_session
     from reconciler.control.work_documents import mission_document, sortie_document
     from reconciler.control.work_door import reading_store
+    from reconciler.control.work_reasons import explained
     from reconciler.ops.work_view import mission_view, sortie_views
 
     with open_session(project) as session:
-        rows = reading_store(session).rows()
+        rows = explained(reading_store(session).rows())
         found = mission_view(rows, mission)
         own = sortie_views(rows, mission_id=found.id)
     if as_json:

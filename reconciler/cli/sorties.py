@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 SortieArgument = Annotated[str, typer.Argument(help="sortie/MISSION/NAME, MISSION/NAME or its id.", metavar="SORTIE")]
-_HEADINGS = ("", "SORTIE", "STATUS", "BY", "TRY", "SINCE", "")
+_HEADINGS = ("", "SORTIE", "STATUS", "BY", "TRY", "SINCE")
+_LONGEST_NAME = 24
 
 
 @app.callback()
@@ -51,11 +52,12 @@ def list_(
     """
     from reconciler.control.session import open_session
     from reconciler.control.work_documents import sortie_document
+    from reconciler.control.work_reasons import explained
     from reconciler.ops.work_view import mission_view, sortie_views
 
     with open_session(project) as session:
         store = session.store
-        rows = store.rows() if store is not None else None
+        rows = explained(store.rows()) if store is not None else None
         found: list[SortieView] = []
         if rows is not None:
             found = sortie_views(rows, mission_id=mission_view(rows, mission).id if mission else "")
@@ -76,25 +78,35 @@ def list_(
 
 
 def sortie_table(found: Sequence[SortieView]) -> list[str]:
-    """One line a sortie, under headings; what each waits for where it does not fit is below it."""
+    """One line a sortie, under headings; below it, further in, why it waits or what came of it."""
+    import textwrap
     import time
 
     from reconciler.work.graph import SIGNS
 
-    now = time.time_ns() // 1_000_000
+    now, room = time.time_ns() // 1_000_000, max(width(), 80)
     rows = [
         (
             SIGNS[one.status],
             one.address.removeprefix("sortie/"),
             one.status.replace("_", " "),
-            one.assigned_to or "-",
+            _short_id(one.assigned_to) or "-",
             str(one.attempt) if one.attempt else "-",
             age(one.completed_at or one.started_at or one.created_at, now),
-            one.doing,
         )
         for one in found
     ]
-    return columns(_HEADINGS, rows, limit=max(width(), 80)).splitlines()
+    headings, *lines = columns(_HEADINGS, rows, limit=room).splitlines()
+    table = [headings]
+    for one, line in zip(found, lines, strict=True):
+        indent = " " * 5
+        told = textwrap.wrap(one.doing, room, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        table += [line, *told]
+    return table
+
+
+def _short_id(word: str) -> str:
+    return word if len(word) <= _LONGEST_NAME else f"{word[: _LONGEST_NAME - 1]}…"
 
 
 @app.command()
@@ -110,10 +122,11 @@ def show(project: Project, sortie: SortieArgument, as_json: JsonOption = False) 
     from reconciler.control.session import open_session
     from reconciler.control.work_documents import sortie_document
     from reconciler.control.work_door import reading_store
+    from reconciler.control.work_reasons import explained
     from reconciler.ops.work_view import Names, sortie_view
 
     with open_session(project) as session:
-        rows = reading_store(session).rows()
+        rows = explained(reading_store(session).rows())
         found, names = sortie_view(rows, sortie), Names(rows)
         document = sortie_document(found)
         definition = {key: names.spoken(_short(value)) for key, value in document["definition"].items()}

@@ -43,6 +43,7 @@ def why(
       fleet why web --json
     """
     from reconciler.control.session import open_session
+    from reconciler.control.work_reasons import Explained
     from reconciler.errors import NotFound
     from reconciler.ops import why as library
 
@@ -50,7 +51,7 @@ def why(
         store = session.store
         if store is None:
             raise NotFound("nothing has been applied yet", hint="fleet apply")
-        stories = library.why(store, resource)
+        stories = library.why(Explained(store), resource)
     if as_json:
         from reconciler.control.documents import story_document
 

@@ -82,7 +82,9 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
 @pytest.fixture
 def terminal(yard: Yard, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """The command line in that project."""
-    return Terminal(yard.folder, capsys)
+    made = Terminal(yard.folder, capsys)
+    made.database = yard.database
+    return made
 
 
 @pytest.fixture
