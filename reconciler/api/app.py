@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from reconciler import __version__
-from reconciler.api.guard import Guard
+from reconciler.api.direct import sentence
+from reconciler.api.openapi import described
 from reconciler.api.problems import answer_error
 from reconciler.api.refusals import InputUnclear, PathUnknown
 from reconciler.api.routers import (
@@ -83,15 +85,28 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=_names(),
+        telemetry={"metrics": False, "logs": False},
     )
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(FleetError, _refused)
     app.add_exception_handler(RequestValidationError, _unclear)
     app.add_exception_handler(HTTPException, _unknown)
-    app.add_middleware(Guard, service=service)
     return app
+
+
+def _names() -> Callable[[APIRoute], str]:
+    """Names of operations: those of their functions, numbered where one answers under two paths."""
+    known: dict[str, int] = {}
+
+    def name(route: APIRoute) -> str:
+        count = known[route.name] = known.get(route.name, 0) + 1
+        return route.name if count == 1 else f"{route.name}_{count}"
+
+    return name
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -101,8 +116,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unclear(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-    return await _refused(request, InputUnclear("; ".join(problems) or "the request cannot be read"))
+    return await _refused(request, InputUnclear(sentence(error.errors())))
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ At = Annotated[
 ]
 Key = Annotated[str, Path(description="Its id.", min_length=1, max_length=200)]
 
-_SAID = {
+REFUSALS = {
     401: "No token, or one that nobody knows.",
     403: "The token does not reach so far, or it is somebody else's.",
     404: "There is none.",
@@ -35,7 +35,7 @@ _SAID = {
     504: "It took longer than was allowed.",
 }
 _ALWAYS = (401, 403, 421, 422, 429, 503)
-_PROBLEM: dict[str, Any] = {
+PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
@@ -49,6 +49,7 @@ _PROBLEM: dict[str, Any] = {
         "request_id": {"type": "string"},
     },
 }
+_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 _ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The version, for `If-Match` and `If-None-Match`."}}
 
 
@@ -79,12 +80,16 @@ def answers(
         found[status]["model"] = whole if whole is not None else _holder(*next(iter(inside.items())), paged=paged)
     if versioned:
         found[status]["headers"] = _ETAG
-        if not changes:
-            found[304] = {"description": "Nothing has changed."}
+        found[304] = {"description": "Nothing has changed."}
     also = (412,) if changes else ()
     for code in sorted({*_ALWAYS, *refused, *also}):
-        found[code] = {"description": _SAID[code], "content": {"application/problem+json": {"schema": _PROBLEM}}}
+        found[code] = refusal(code)
     return found
+
+
+def refusal(code: int) -> dict[str, Any]:
+    """What is said of a status of refusals."""
+    return {"description": REFUSALS[code], "content": {"application/problem+json": {"schema": _REFERENCE}}}
 
 
 @cache

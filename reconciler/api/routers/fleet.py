@@ -34,6 +34,7 @@ from reconciler.control.rollback import must_be_possible, reverting
 from reconciler.control.session import Session
 from reconciler.control.survey import survey, survey_at
 from reconciler.control.suspending import resume, suspend
+from reconciler.errors import Conflict, FleetError
 from reconciler.events.envelope import NewEvent
 from reconciler.events.moment import Moment, parse_moment
 from reconciler.ops.why import why
@@ -70,7 +71,7 @@ async def get_service(access: Reading, name: Key, at: At = None) -> Response:
     return access.answer({"service": found}, version=found.version)
 
 
-@router.get("/plan", responses=answers(whole=dict[str, Any], refused=(404, 500)))
+@router.get("/plan", responses=answers(whole=dict[str, Any], refused=(404, 409)))
 async def get_plan(
     access: Reading,
     target: Names = [],  # noqa: B006 - read and never changed
@@ -89,7 +90,7 @@ async def get_plan(
     return access.answer(await _in_session(access, ask))
 
 
-@router.post("/apply", responses=answers(whole=Applied, refused=(404, 409, 500, 504)))
+@router.post("/apply", responses=answers(whole=Applied, refused=(404, 409, 504)))
 async def apply(access: Applying, body: Apply) -> Response:
     """Make the fleet what its file says, and answer when that is done. With nothing to do, nothing is recorded."""
     options = PlanOptions(
@@ -115,7 +116,7 @@ async def apply(access: Applying, body: Apply) -> Response:
     return access.answer(await _in_session(access, do))
 
 
-@router.post("/rollback", responses=answers(whole=Applied, refused=(404, 409, 500, 504)))
+@router.post("/rollback", responses=answers(whole=Applied, refused=(404, 409, 504)))
 async def rollback(access: Applying, body: Rollback) -> Response:
     """Go back to an earlier revision and stay there until the file changes; the request is the yes to its plan."""
     interrupt = access.service.interrupting
@@ -208,12 +209,21 @@ def _yes(access: Access) -> Confirm:
 
 
 async def _in_session(access: Access, ask: Callable[[Session], T]) -> T:
-    """Ask beside the event loop, in a session of its own that records in the caller's name."""
+    """Ask beside the event loop, in a session of its own that records in the caller's name.
+
+    Raises:
+        Conflict: what cannot be done as things are, and has no kind of its own.
+    """
 
     def run() -> T:
         with access.service.session() as session:
             session.speaks_for(access.cause)
-            return ask(session)
+            try:
+                return ask(session)
+            except FleetError as error:
+                if error.http_status == FleetError.http_status:
+                    raise Conflict(error.what, where=error.where, hint=error.hint) from None
+                raise
 
     return await access.service.in_thread(run, long=True)
 
