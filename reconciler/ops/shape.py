@@ -140,6 +140,9 @@ class _Nothing:
     def follow(self, events: Sequence[Event], connection: sqlite3.Connection) -> None:
         pass
 
+    def catch_up(self, connection: sqlite3.Connection, after: int, head: int) -> bool:
+        return False
+
     def forget(self) -> None:
         pass
 

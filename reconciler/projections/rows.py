@@ -55,6 +55,9 @@ class MemoryRows:
             own[key] = None
 
     def scan(self, table: str) -> Iterator[tuple[str, Row]]:
+        if self._base is not None and not self._tables.get(table):
+            yield from self._base.scan(table)
+            return
         merged: dict[str, Row | None] = dict(self._base.scan(table)) if self._base is not None else {}
         merged.update(self._tables.get(table, {}))
         for key in sorted(merged):

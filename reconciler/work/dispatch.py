@@ -176,8 +176,12 @@ class _Pool:
         return None
 
 
-def decide(situation: Situation) -> Decision:
-    """Give every free specialist the sortie that deserves it most. Same situation, same decision."""
+def decide(situation: Situation, *, explain: bool = True) -> Decision:
+    """Give every free specialist the sortie that deserves it most. Same situation, same decision.
+
+    Args:
+        explain: say of every sortie why it waits; otherwise the decision ends with the last free specialist.
+    """
     statuses: dict[str, str] = {sortie.id: sortie.status for sortie in situation.sorties}
     kinds = _sort(situation)
     pool = _Pool(situation, kinds.busy)
@@ -190,6 +194,8 @@ def decide(situation: Situation) -> Decision:
     waiting: list[Waiting] = []
     returned: list[Sortie] = []
     for sortie in kinds.waiting:
+        if not explain and not pool.free:
+            break
         if sortie.awaits_rework and pool.takes_no_more(sortie.assigned_to or ""):
             returned.append(sortie)
             continue

@@ -49,9 +49,12 @@ def claim(specialist_id: str, *, lease_ms: int = 60_000) -> Command[Claim | None
         limits = reading.budget(me)
         if limits is not None:
             budgets.check(me.id, limits, reading.usage(work.rows).get(me.id, Usage()), work.now_ms)
-        waiting = _given(work.rows, me)
+        everything = situation(work.rows, work.now_ms)
+        waiting = next(
+            (one for one in everything.sorties if one.status == "assigned" and one.assigned_to == me.id), None
+        )
         if waiting is None:
-            mine = _decide(work, me)
+            mine = _decide(work, me, everything)
             if mine is not None and mine.kind == "review":
                 return _review(work, mine.sortie, me)
             waiting = reading.sortie(work.rows, mine.sortie.id) if mine is not None else None
@@ -74,7 +77,7 @@ def evaluate() -> Command[int]:
 def situation(rows: Rows, now_ms: int) -> Situation:
     """Everything that a decision looks at."""
     missions = {key: one for key, one in reading.missions(rows).items() if not one.ended}
-    sorties = [
+    concerned = [
         one for one in reading.sorties(rows) if (one.mission_id in missions if one.mission_id else not one.ended)
     ]
     specialists = reading.specialists(rows)
@@ -82,7 +85,7 @@ def situation(rows: Rows, now_ms: int) -> Situation:
     limits = {one.id: found for one in specialists if (found := reading.budget(one)) is not None}
     return Situation(
         now_ms=now_ms,
-        sorties=sorties,
+        sorties=concerned,
         specialists=specialists,
         missions=missions,
         locks=reading.active_locks(rows),
@@ -101,22 +104,15 @@ def _free(me: Specialist) -> Specialist:
     return me
 
 
-def _given(rows: Rows, me: Specialist) -> Sortie | None:
-    """What an earlier decision gave to this specialist and it has not begun."""
-    for _, row in rows.scan("sorties"):
-        if row.get("assigned_to") == me.id and row.get("status") == "assigned":
-            return Sortie.from_row(row)
-    return None
-
-
-def _decide(work: Work, me: Specialist) -> Assignment | None:
-    decision = dispatch.decide(situation(work.rows, work.now_ms))
+def _decide(work: Work, me: Specialist, everything: Situation) -> Assignment | None:
+    decision = dispatch.decide(everything, explain=False)
     _record(work, decision)
     return next((one for one in decision.assignments if one.specialist.id == me.id), None)
 
 
 def _record(work: Work, decision: dispatch.Decision) -> None:
-    known = {key: row.get("waits_for") or "" for key, row in work.rows.scan("sorties")}
+    waiting = ((one.sortie_id, work.rows.get("sorties", one.sortie_id)) for one in decision.waiting)
+    known = {key: row.get("waits_for") or "" for key, row in waiting if row is not None}
     work.record(dispatch.events(decision, known, now_ms=work.now_ms, usage=reading.usage(work.rows)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -33,6 +34,8 @@ _INSERT = (
     " causation_id, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LAST_EVENT = "SELECT sequence_number, hash FROM events ORDER BY sequence_number DESC LIMIT 1"
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_5, 0.005
+_HASH = "SELECT hash FROM events WHERE sequence_number = ?"
 _LAST_ARCHIVED = "SELECT to_sequence, last_hash FROM archive ORDER BY to_sequence DESC LIMIT 1"
 
 
@@ -47,8 +50,11 @@ class Following(Protocol):
     def follow(self, events: Sequence[Event], connection: sqlite3.Connection) -> None:
         """Called inside the transaction that recorded these events."""
 
+    def catch_up(self, connection: sqlite3.Connection, after: int, head: int) -> bool:
+        """Somebody else recorded the events after a sequence number; whether what is remembered could follow them."""
+
     def forget(self) -> None:
-        """Somebody else wrote, or a transaction was rolled back: nothing that was remembered holds any longer."""
+        """Something else was written, or a transaction was rolled back: nothing that was remembered holds any longer."""
 
 
 # What all events of one append share: the number of its cause, that as sealed, correlation, causation, metadata, the time.
@@ -88,6 +94,7 @@ class Writer:
         self.newest_archived_id = b""
         self._connection = connection
         self._following = following
+        self._patience_ms = int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
         self._lock = threading.Lock()
         self._owner = 0
         self._seen_version = -1
@@ -123,12 +130,37 @@ class Writer:
         self._lock.acquire()
         self._owner = threading.get_ident()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._take_turn()
             self._catch_up()
         except BaseException as error:
             self.end(error)
             raise
         return self._connection
+
+    def _take_turn(self) -> None:
+        """Begin, as soon as nobody else writes.
+
+        SQLite waits by sleeping for longer and longer, up to a tenth of a second, while those who come later take turn
+        after turn. Where many processes write often, that starves some of them until they give up.
+        """
+        run = self._connection.execute
+        run("PRAGMA busy_timeout = 0")
+        try:
+            until, pause = 0.0, _SHORTEST_PAUSE_S
+            while True:
+                try:
+                    run("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as busy:
+                    now = time.monotonic()
+                    until = until or now + self._patience_ms / 1000
+                    if busy.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now >= until:
+                        raise
+                    time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - it need not be unforeseeable
+                    pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+                else:
+                    return
+        finally:
+            run(f"PRAGMA busy_timeout = {self._patience_ms:d}")
 
     def end(self, error: BaseException | None) -> None:
         """Commit, or roll back where there was an error, and let the next one have a turn."""
@@ -212,12 +244,25 @@ class Writer:
         if version == self._seen_version:
             self.numbers.trim()
             return
-        self.forget()
         last = self._connection.execute(_LAST_EVENT).fetchone() or self._connection.execute(_LAST_ARCHIVED).fetchone()
+        if self._seen_version >= 0 and self._is_continued(last) and self._followed(last[0]):
+            self.numbers.forget()
+        else:
+            self.forget()
         self._last_sequence, self._last_hash = last or (0, START)
         self._refuse_newer()
         self.newest_archived_id = self._connection.execute("SELECT max(newest_id) FROM archive").fetchone()[0] or b""
         self._seen_version = version
+
+    def _is_continued(self, last: tuple[int, bytes] | None) -> bool:
+        """Whether the log still holds the event that was its last when we looked: it was not put back to an older one."""
+        if last is None or last[0] < self._last_sequence:
+            return False
+        known = self._connection.execute(_HASH, (self._last_sequence,)).fetchone()
+        return known is not None and known[0] == self._last_hash
+
+    def _followed(self, head: int) -> bool:
+        return self._following.catch_up(self._connection, self._last_sequence, head)
 
     def _refuse_newer(self) -> None:
         """Nobody may go on from events that they do not understand."""
