@@ -72,6 +72,7 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("locks", "locks", "See and change which files are reserved."),
             Verb("checkpoint", "checkpoint", "Keep how far agents are."),
             Verb("checkpoints", "checkpoints", "Look at checkpoints, and let go of old ones."),
+            Verb("mcp", "mcp", "Let an agent of any maker join, over the Model Context Protocol."),
             Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),
         ),
     ),
