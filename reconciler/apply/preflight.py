@@ -27,7 +27,9 @@ from reconciler.plan.model import (
     RemoveContainer,
     ReplaceContainer,
     ReplaceNetwork,
+    ReplaceProcess,
     RestartContainer,
+    StartProcess,
     StopContainer,
 )
 from reconciler.runtime.model import LABEL_PROJECT
@@ -63,7 +65,16 @@ def preflight(
     first += [
         obstacle for action in plan.actions if isinstance(action, ReplaceNetwork) for obstacle in _on(means, action)
     ]
+    first += [obstacle for action in plan.actions for obstacle in _of_process(means, action)]
     return [*first, *(obstacle for answer in answers for obstacle in answer)]
+
+
+def _of_process(means: Means, action: AnyAction) -> Iterator[Obstacle]:
+    if isinstance(action, StartProcess | ReplaceProcess):
+        from reconciler.apply.processes import obstacles
+
+        for text in obstacles(means, action):
+            yield Obstacle(action.id, means.mask(text))
 
 
 def _volumes(plan: Plan, means: Means) -> Iterator[Obstacle]:

@@ -31,6 +31,7 @@ from reconciler.spec.desired import SpecialistSpec
 from reconciler.spec.roles import specialist_digest
 
 AS_DECLARED = "as declared"
+_SHORT = 12
 
 
 class Verdict(NamedTuple):
@@ -255,12 +256,14 @@ def stop(wanted: WantedPool, process: ProjectedProcess, reason: Reason) -> StopP
 def remove(process: ProjectedProcess, reason: Reason, grace_ms: int, *, second: bool = False) -> RemoveProcess:
     """End it for good; a second one of its replica is told apart by its own id."""
     common = _common(process.pool, "delete", process.replica, reason)
-    if second:
-        common["id"] = f"{common['id']}+{process.process_id[-_SHORT:]}"
+    common["id"] = f"delete {process_address(process, second=second)}"
     return RemoveProcess(**common, process_id=process.process_id, pid=process.pid, grace_ms=grace_ms)
 
 
-_SHORT = 12
+def process_address(process: ProjectedProcess, *, second: bool = False) -> str:
+    """The address of a process; of a second one of its replica with its own id."""
+    address = specialist_address(process.pool, process.replica)
+    return f"{address}+{process.process_id[-_SHORT:]}" if second else address
 
 
 def _common(pool: str, verb: str, replica: int, reason: Reason) -> dict[str, Any]:

@@ -63,9 +63,12 @@ def _declared(
             if before:
                 draft.after(action, before)
             before = action
+    seen = set[int]()
     for process in alive:
         if process.replica not in replicas:
-            _remove(situation, draft, wanted, process, _scaled(wanted), place, recorded)
+            reason = _DUPLICATE if process.replica in seen else _scaled(wanted)
+            _remove(situation, draft, wanted, process, reason, place, recorded)
+            seen.add(process.replica)
 
 
 def _replica(
@@ -116,8 +119,8 @@ def _remove(
     recorded: str,
 ) -> str:
     """End a process that is too many; the action's id, empty where it stays."""
-    address = specialist_address(process.pool, process.replica)
     second = reason is _DUPLICATE
+    address = crew.process_address(process, second=second)
     why = _untouched(situation, process.pool, process.replica)
     if not why and wanted.spec.protect and not second:
         why = f"protected; {reason.text}"
@@ -158,19 +161,21 @@ def _leave(
         why = "protected"
         draft.warn(address, _PROTECTED)
     if why:
-        for resource in [specialist_address(pool.name, one.replica) for one in alive] or [address]:
+        for resource in sorted({specialist_address(pool.name, one.replica) for one in alive}) or [address]:
             draft.keep(resource, why)
         return
     grace_ms = pool.document.get("stop_grace_ms", _GRACE_MS)
     removals, kept, seen = [], 0, set[int]()
     for process in alive:
+        second = process.replica in seen
         untouched = _untouched(situation, pool.name, process.replica)
         if untouched:
-            draft.keep(specialist_address(pool.name, process.replica), untouched)
+            draft.keep(crew.process_address(process, second=second), untouched)
+            seen.add(process.replica)
             kept += 1
             continue
-        reason = _LEFT if pool.document else _STRANGER
-        action = crew.remove(process, reason, grace_ms, second=process.replica in seen)
+        reason = _DUPLICATE if second else _LEFT if pool.document else _STRANGER
+        action = crew.remove(process, reason, grace_ms, second=second)
         seen.add(process.replica)
         removals.append(draft.add(action, place=place, replica=process.replica))
     if pool.document and not kept:

@@ -20,20 +20,27 @@ from reconciler.plan.model import (
     CreateNetwork,
     CreateVolume,
     DefineService,
+    DefineSpecialist,
     ForgetService,
+    ForgetSpecialist,
     MoveService,
     Plan,
     PullImage,
     RemoveContainer,
     RemoveNetwork,
+    RemoveProcess,
     RenameContainer,
     ReplaceContainer,
     ReplaceNetwork,
+    ReplaceProcess,
     RestartContainer,
+    ResumeProcess,
     RunHandler,
     StartContainer,
     StartMission,
+    StartProcess,
     StopContainer,
+    StopProcess,
     UpdateContainer,
     UpdateMission,
     verb_of,
@@ -104,7 +111,7 @@ class Log:
 
     def carry_out_one(self, action: AnyAction, desired: Desired) -> None:
         """Record an intent and all its outcomes."""
-        if isinstance(action, DefineService | MoveService | ForgetService):
+        if isinstance(action, DefineService | MoveService | ForgetService | DefineSpecialist | ForgetSpecialist):
             for event_type, data in _records(action):
                 self.record(event_type, data)
             return
@@ -147,6 +154,8 @@ class Log:
                 yield from _told(missions.follow_file(mission, spec, row["metadata"], now_ms=self.now_ms))
             case CancelMission(mission_id=mission_id):
                 yield from _told(self._cancelled(mission_id))
+            case StartProcess() | ReplaceProcess() | StopProcess() | RemoveProcess() | ResumeProcess():
+                yield from _process(action, label)
             case CreateNetwork() | ReplaceNetwork() | RemoveNetwork() | CreateVolume() | PullImage() | BuildImage():
                 yield from _shared(action)
 
@@ -196,8 +205,14 @@ def images_of(desired: Iterable[Desired]) -> dict[str, str]:
     return {spec.image: image_id(spec.image) for one in desired for spec in one.services.values()}
 
 
-def _records(action: DefineService | MoveService | ForgetService) -> Iterator[Told]:
+def _records(
+    action: DefineService | MoveService | ForgetService | DefineSpecialist | ForgetSpecialist,
+) -> Iterator[Told]:
     match action:
+        case DefineSpecialist(definition=spec, digest=digest):
+            yield "specialist_defined", {"pool": spec.name, "digest": digest, "definition": to_document(spec)}
+        case ForgetSpecialist(pool=pool):
+            yield "specialist_removed", {"pool": pool}
         case DefineService(definition=definition, digest=digest):
             data = {"service": definition.name, "digest": digest, "definition": to_document(definition)}
             yield "service_defined", data
@@ -230,6 +245,19 @@ def _started(service: str, replica: int, container_id: str, desired: Desired, la
         from reconciler.spec.roles import definition_digest
 
         yield "job_completed", {**container, "exit_code": 0, "digest": definition_digest(spec)}
+
+
+def _process(
+    action: StartProcess | ReplaceProcess | StopProcess | RemoveProcess | ResumeProcess, label: str
+) -> Iterator[Told]:
+    replica = {"pool": action.pool, "replica": action.replica, "intent_id": label}
+    if isinstance(action, ResumeProcess):
+        yield "specialist_process_resumed", {**replica, "process_id": action.process_id}
+    elif not isinstance(action, StartProcess):
+        yield "specialist_process_stopped", {**replica, "process_id": action.process_id, "exit_code": 0}
+    if isinstance(action, StartProcess | ReplaceProcess):
+        started = {**replica, "process_id": label, "digest": action.digest, "pid": 4_711}
+        yield "specialist_process_started", started
 
 
 def _told(events: Iterable[NewEvent]) -> Iterator[Told]:

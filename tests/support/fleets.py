@@ -16,7 +16,7 @@ IMAGE = "localhost/web:1"
 def fleet(document: Document) -> Desired:
     """The fleet that a short document means.
 
-    Services are given by name, with an image where none is said; networks and volumes that services use are declared
+    Services and specialists are given by name, services with an image where none is said; networks and volumes that services use are declared
     where the document does not do so; engine names are `shop-<name>`.
     """
     services = {name: _service(name, one or {}) for name, one in document.get("services", {}).items()}
@@ -36,6 +36,9 @@ def fleet(document: Document) -> Desired:
             "networks": _shared(networks | document.get("networks", {})),
             "volumes": _shared(volumes | document.get("volumes", {})),
             "handlers": _named(document.get("handlers", {})),
+            "specialists": {
+                name: {"name": name, **(one or {})} for name, one in document.get("specialists", {}).items()
+            },
             "missions": {name: _mission(name, one) for name, one in document.get("missions", {}).items()},
         }
     )

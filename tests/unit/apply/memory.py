@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from reconciler.apply.executor import apply
 from reconciler.apply.model import ApplyOptions, ApplyResult
 from reconciler.apply.observe import observations
+from reconciler.apply.observe_processes import process_observations
 from reconciler.apply.report import Silent
 from reconciler.control.held import hold_back
 from reconciler.control.look import folded, with_unlisted
@@ -29,6 +30,7 @@ from reconciler.projections.projected import Projected, project
 from reconciler.projections.rows import MemoryRows
 from reconciler.spec.desired import Desired, ServiceSpec, to_document
 from reconciler.spec.roles import digest_of
+from tests.support.crews import PretendedCrew, PretendedProcesses
 from tests.support.simulated import IMAGE, SimulatedRuntime
 
 PROJECT = "0123456789ab"
@@ -132,6 +134,8 @@ class Fleet:
 
     def __init__(self, *services: ServiceSpec, project: Path = Path("/"), **more: Any) -> None:
         self.runtime = SimulatedRuntime()
+        self.processes = PretendedProcesses()
+        self.crew = PretendedCrew()
         self.log = MemoryLog()
         self.project = project
         self.environ: dict[str, str] = {}
@@ -148,6 +152,7 @@ class Fleet:
         recorded = self.log.projected()
         observed = with_unlisted(self.runtime.observe(PROJECT), recorded, self.runtime)
         events = observations(recorded, observed, now_ms=self.runtime.now * 1000)
+        events += process_observations(recorded, self.processes.observe(PROJECT), now_ms=self.runtime.now * 1000)
         rows = folded(self.log.rows, events, len(self.log.recorded))
         projected = project(rows, sequence=len(self.log.recorded))
         desired, _ = hold_back(self.desired, projected)
@@ -183,6 +188,8 @@ class Fleet:
             revision_event=revision,
             reporter=self.told,
             options=ApplyOptions(**how),
+            processes=self.processes,
+            crew=self.crew,
         )
 
     def _revision(self, events: list[NewEvent]) -> UUID | None:

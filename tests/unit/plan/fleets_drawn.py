@@ -22,8 +22,26 @@ def fleets(draw: st.DrawFn) -> Desired:
     services = {}
     for place, name in enumerate(names):
         services[name] = draw(_services(name, names[:place], ports[place]))
-    document: dict[str, Any] = {"services": services, "handlers": {"reload": {"restart": names[0]}} if names else {}}
+    specialists = draw(st.dictionaries(st.sampled_from(["builder", "reviewer"]), _specialists(), max_size=2))
+    document: dict[str, Any] = {
+        "specialists": specialists,
+        "services": services,
+        "handlers": {"reload": {"restart": names[0]}} if names else {},
+    }
     return fleet(document)
+
+
+def _specialists() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"replicas": st.integers(0, 3)},
+        optional={
+            "capabilities": st.sampled_from([["python"], ["python", "refactor"]]),
+            "environment": st.dictionaries(st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"])),
+            "restart": st.sampled_from([{"policy": "no"}, {"policy": "on-failure"}]),
+            "protect": st.just(True),
+            "stop_grace_ms": st.just(5_000),
+        },
+    )
 
 
 @st.composite
@@ -72,10 +90,37 @@ def happenings(draw: st.DrawFn, log: Log) -> None:
             log.record(event_type, {**about, **data})
             if draw(st.booleans()):
                 _leave_a_second(draw, log, row)
+    _to_specialists(draw, log)
     if services:
         for name in draw(st.lists(st.sampled_from(services), max_size=2, unique=True)):
             event_type, data = draw(st.sampled_from(_asked_of(name, log.now_ms)))
             log.record(event_type, data)
+
+
+def _to_specialists(draw: st.DrawFn, log: Log) -> None:
+    """What people or the world do to specialists, and what a crash leaves of them."""
+    processes = [(key, row) for key, row in log.rows.scan("processes") if row["state"] != "exited"]
+    for key, row in (
+        draw(st.lists(st.sampled_from(processes), max_size=3, unique_by=lambda one: one[0])) if processes else ()
+    ):
+        about = {"pool": row["pool"], "replica": row["replica"]}
+        happened = st.sampled_from(
+            [
+                ("specialist_process_exited", {"process_id": key, "exit_code": 0}),
+                ("specialist_process_exited", {"process_id": key}),
+                ("specialist_process_paused", {"process_id": key}),
+                (
+                    "specialist_process_found",
+                    {"process_id": f"evt_{len(log.events)}", "pid": 1, "digest": row["digest"]},
+                ),
+                ("specialist_stop_requested", {}),
+                ("specialist_stop_requested", {"drain": True}),
+                ("specialist_start_requested", {}),
+                ("specialist_restart_abandoned", {"failures": 5, "why": "enough"}),
+            ]
+        )
+        event_type, data = draw(happened)
+        log.record(event_type, {**about, **data})
 
 
 def _done_to(name: str) -> list[tuple[str, dict[str, Any]]]:

@@ -88,6 +88,8 @@ class Scenario:
 
 def _filled(log: Log, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     """An event's data completed by what the log knows: the container it is about, or how one of its service is made."""
+    if event_type.startswith("specialist_process_"):
+        return _filled_process(log, event_type, data)
     if not event_type.startswith(("container_", "job_")):
         return data
     data = {"replica": 1, **data}
@@ -101,6 +103,17 @@ def _filled(log: Log, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
         image = service["definition"]["image"] if service is not None else ""
         made = {"name": f"shop-{data['service']}-{data['replica']}", "image": image, "image_id": image_id(image)}
         data = {**made, "intent_id": "evt_1", **data}
+    return data
+
+
+def _filled_process(log: Log, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    data = {"replica": 1, **data}
+    if event_type == "specialist_process_found":
+        pool = log.rows.get("pools", data["pool"])
+        return {"process_id": "evt_found", "pid": 1, "digest": pool["digest"] if pool is not None else "", **data}
+    for key, row in log.rows.scan("processes"):
+        if (row["pool"], row["replica"]) == (data["pool"], data["replica"]):
+            data = {"process_id": key, **data}
     return data
 
 

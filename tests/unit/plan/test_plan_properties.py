@@ -20,7 +20,9 @@ from reconciler.plan.model import (
     Plan,
     PlanOptions,
     RemoveContainer,
+    RemoveProcess,
     ReplaceContainer,
+    ReplaceProcess,
     RestartContainer,
 )
 from reconciler.plan.render.lines import lines
@@ -157,10 +159,22 @@ def _every_resource_is_counted_once(plan: Plan, desired: Desired, projected: Pro
         for name, spec in desired.services.items()
         for replica in range(1, spec.replicas + 1)
     }
+    declared |= {
+        f"specialist/{name}/{replica}"
+        for name, spec in desired.specialists.items()
+        for replica in range(1, spec.replicas + 1)
+    }
     known = {f"service/{one.key}" for one in projected.all_containers()}
+    known |= {
+        f"specialist/{one.pool}/{one.replica}"
+        for pool in projected.pools.values()
+        for one in pool.processes
+        if one.alive
+    }
     # What is kept of a replica that has two containers goes by the replica's address.
     assert {thing.partition("+")[0] for thing in declared | known} <= {thing.partition("+")[0] for thing in things}
-    removed = [one for one in plan.actions if isinstance(one, ReplaceContainer | RemoveContainer)]
+    ending = ReplaceContainer | RemoveContainer | ReplaceProcess | RemoveProcess
+    removed = [one for one in plan.actions if isinstance(one, ending)]
     assert plan.destroys <= len(removed)
 
 
