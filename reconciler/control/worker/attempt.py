@@ -116,7 +116,8 @@ class _Run:
                 on_started=on_started,
             )
         finally:
-            end()
+            if self._stopper.why:
+                end()
 
     def keep_log(self, finished: Finished) -> None:
         file = log_file(self._bench.data, self._given.job.sortie_id, self._given.attempt, review=self._given.review_id)

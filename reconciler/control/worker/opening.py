@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.control.desk.desk import Desk
 from reconciler.control.worker.alone import Alone
 from reconciler.control.worker.attempt import Bench
+from reconciler.control.worker.container import Containers
 from reconciler.control.worker.identity import Identity
 from reconciler.control.worker.loop import Tell, Worker, WorkerOptions
 from reconciler.control.worker.office import LocalOffice
@@ -36,12 +37,16 @@ def open_worker(session: Session, name: str, replica: int, tell: Tell, options: 
     identity = Identity(spec, replica)
     store = session.writable(desired.database)
     data = store.path.parent
-    bench = Bench(
-        harness=spec.harness,
-        folder=folder,
-        data=data,
-        environment=environment(spec, desired, project=session.directory, environ=session.environ),
-    )
+    variables = environment(spec, desired, project=session.directory, environ=session.environ)
+    containers = _containers(identity, variables)
+    bench = Bench(harness=spec.harness, folder=folder, data=data, environment=variables, contained=containers)
     with Alone(data, identity.id):
+        if containers is not None:
+            containers.sweep()
         cause = replace(session.cause, actor=identity.name)
         yield Worker(LocalOffice(store, Desk(store, cause), identity), identity, bench, tell, options)
+
+
+def _containers(identity: Identity, variables: Mapping[str, str]) -> Containers | None:
+    spec = identity.spec
+    return Containers(identity.id, variables, spec.environment) if spec.harness.kind == "container" else None
