@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.errors import LeaseLost
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.events.store.lease import Lease
 
@@ -48,9 +47,9 @@ class Journal:
         self._writing = False
 
     def check(self) -> None:
-        """Raises `LeaseLost` when somebody else is known to be the writer now."""
-        if self._lease is not None and self._lease.lost:
-            raise LeaseLost("the lease was lost while the plan was carried out", hint="fleet apply goes on from here")
+        """Raises `LeaseLost` when somebody else is the writer now, as far as can be known."""
+        if self._lease is not None:
+            self._lease.check()
 
     def record(self, *events: NewEvent) -> None:
         """Append events in one transaction; on return they are durable.

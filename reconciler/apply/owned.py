@@ -20,8 +20,9 @@ def owned(means: Means, container_id: str, name: str) -> ObservedContainer:
         NotFound: it is gone.
         ActionFailed: it carries no ownership label of this project and was not adopted.
     """
-    means.journal.check()
     container = means.runtime.inspect(container_id).container
+    # As late as can be: whoever slept since the intent was recorded must not act on what another has made of it since.
+    means.journal.check()
     if container.labels.get(LABEL_PROJECT) == means.desired.project:
         return container
     known = means.recorded(container_id)

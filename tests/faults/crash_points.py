@@ -2,14 +2,14 @@
 
     python -m tests.faults.crash_points NAME NTH SIGNAL WORDS...
 
-runs the `fleet` command of these words, which gets the signal when it comes to that place for the nth time. A place is the
+runs the `fleet` command of these words, which gets the signal when it comes to that place for the nth time; with an empty
+name it is only run. FAULT_LEASE_MS makes the term of its lease so short that a test can outwait it. A place is the
 beginning or the end of a function, so a new one is a line of the list; what does not exist any more makes the tests fail.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -177,7 +177,11 @@ def main() -> None:
     name, nth, number, *words = sys.argv[1:]
     for point in CRASH_POINTS:
         if point.name == name:
-            arm(point, int(nth), int(number) or signal.SIGKILL)
+            arm(point, int(nth), int(number))
+    if os.environ.get("FAULT_LEASE_MS"):
+        from reconciler.projections.store import Store
+
+        Store.lease.__kwdefaults__["ttl_ms"] = int(os.environ["FAULT_LEASE_MS"])
     from reconciler.cli.main import main as fleet
 
     sys.argv = ["fleet", *words]

@@ -37,7 +37,7 @@ def _limited(yard: Yard, flag: str, most: int, *words: str) -> subprocess.Comple
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("limits", [DESCRIPTORS, KILOBYTES], ids=["descriptors", "memory"])
 def test_an_apply_at_the_limit(yard: Yard, limits: list[tuple[str, int]]) -> None:
-    for number, (flag, most) in enumerate(chosen(limits, 2)):
+    for number, (flag, most) in enumerate(chosen(limits, 1)):
         replicas = 1 + 2 * (number % 2)
         yard.write(f"web: {{{SLEEPER}, replicas: {replicas}}}")
         ended = _limited(yard, flag, most, "apply", "--yes")

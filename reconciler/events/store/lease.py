@@ -142,6 +142,10 @@ class Leases:
                 raise _lost(_row(connection), lease)
         lease.info = replace(lease.info, renewed_at=now, expires_at=now + lease.ttl_ms)
 
+    def is_over(self, lease: Lease) -> bool:
+        """Whether a lease's term is over, as far as its holder knows: it may have slept since it was last renewed."""
+        return lease.info.expires_at <= self._writer.clock()
+
     def release_all(self) -> None:
         """Give back what is still held, before the log is closed."""
         for lease in list(self._ours):
@@ -173,6 +177,21 @@ class Lease:
     def token(self) -> int:
         """Greater than that of every lease before."""
         return self.info.token
+
+    def check(self) -> None:
+        """Nobody else is the writer now, as far as can be known. The log is asked only where the term may be over.
+
+        Raises:
+            LeaseLost: somebody else has it, or it was broken.
+        """
+        if self.lost:
+            raise LeaseLost("the lease was lost meanwhile", hint="run the command again: it goes on from here")
+        if self._leases.is_over(self):
+            try:
+                self.renew()
+            except LeaseLost:
+                self.lost = True
+                raise
 
     def renew(self) -> None:
         """Hold it for another term, counted from now.

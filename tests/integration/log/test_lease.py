@@ -97,6 +97,21 @@ def test_one_who_slept_through_its_term_may_not_write(store: Store, path: Path, 
     assert [event.data["content"] for event in store.stream("squawk", "inbox")] == [{"text": "b"}]
 
 
+def test_one_who_slept_asks_before_it_acts(store: Store, path: Path, clock: Clock) -> None:
+    lease = store.lease("apply", ttl_ms=1_000_000)
+    lease.check()
+    clock.now += 1_000_001
+    lease.check()
+    assert lease.info.expires_at == clock.now + 1_000_000
+    clock.now += 1_000_001
+    with open_store(path, clock=clock) as other, other.lease("watch", holder="host2:2"):
+        with pytest.raises(LeaseLost, match="the lease 1 was lost: host2:2 has had 2 since"):
+            lease.check()
+        assert lease.lost
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
 def test_nothing_at_all_is_written_without_the_lease(store: Store, clock: Clock) -> None:
     lease = store.lease("apply", ttl_ms=1_000_000)
     lease.release()

@@ -140,6 +140,10 @@ class TestSchedule:
 class _Lease:
     lost = False
 
+    def check(self) -> None:
+        if self.lost:
+            raise LeaseLost("somebody else has it")
+
 
 class TestJournal:
     def event(self, name: str = "web") -> NewEvent:
