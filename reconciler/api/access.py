@@ -18,6 +18,7 @@ from reconciler.api.etags import etag, guarded, matches
 from reconciler.api.tokens import Scope
 from reconciler.control.desk.desk import Command, Done
 from reconciler.events.envelope import Cause, Event, NewEvent
+from reconciler.ids import uuid7
 from reconciler.projections.rows import Rows
 
 if TYPE_CHECKING:
@@ -34,18 +35,25 @@ class Access:
     Attributes:
         service: the server behind it.
         caller: who asks.
-        correlation_id: common to everything that this request records.
+        request_id: as the server's lines name it.
     """
 
-    __slots__ = ("_headers", "_method", "caller", "correlation_id", "request_id", "service")
+    __slots__ = ("_correlation", "_headers", "_method", "caller", "request_id", "service")
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
         self.service: Service = scope["fleet.service"]
         self.caller: Caller = scope["fleet.caller"]
-        self.correlation_id: UUID = scope["fleet.correlation"]
+        self._correlation: UUID | None = scope["fleet.correlation"]
         self.request_id: str = scope["fleet.request_id"]
         self._headers: Mapping[bytes, bytes] = scope["fleet.headers"]
         self._method: str = scope["method"]
+
+    @property
+    def correlation_id(self) -> UUID:
+        """Common to everything that this request records."""
+        if self._correlation is None:
+            self._correlation = uuid7()
+        return self._correlation
 
     @property
     def cause(self) -> Cause:
@@ -110,6 +118,7 @@ def _with(scope: Scope) -> Any:
         found.caller.needs(scope)
         return found
 
+    access.fleet_scope = scope  # type: ignore[attr-defined] # read by who calls handlers directly
     return Depends(access)
 
 

@@ -7,39 +7,47 @@ correlation and, where the caller named a key, the answer that was given before.
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections.abc import Mapping
 from uuid import UUID
 
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from reconciler.api import answers
 from reconciler.api.bodies import Body
 from reconciler.api.caller import Caller, caller_of, from_this_machine
+from reconciler.api.direct import Direct
 from reconciler.api.journal import request_log
 from reconciler.api.limits import Rates
 from reconciler.api.problems import answer_error
 from reconciler.api.refusals import HostRefused, InputUnclear, KeyReused, MediaRefused, OriginRefused, Unauthorized
 from reconciler.api.service import Service, now_ms
 from reconciler.api.settings import LOOPBACK
+from reconciler.api.tracing import traced
 from reconciler.errors import Conflict, FleetError
-from reconciler.ids import uuid7
 
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"})
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NOBODY = Caller("nobody", frozenset())
 _KEPT_HEADERS = (b"etag", b"content-type", b"location")
 _SLOW_S = 1.0
+_PROCESS = os.urandom(4).hex()
+_NUMBERS = itertools.count(1)
 Headers = Mapping[bytes, bytes]
 
 
 class Guard:
-    """Middleware around the whole application."""
+    """Around the whole application. Plain handlers are called from here, everything else is left to FastAPI."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: FastAPI, service: Service) -> None:
         self._app = app
+        self._direct = Direct(route.original_route for route in iter_route_contexts(app.routes))
         self._service = service
         settings = service.settings
         self._hosts = LOOPBACK | {host.lower() for host in settings.hosts}
@@ -48,6 +56,7 @@ class Guard:
         self._rates = Rates(settings.rate, settings.burst)
         self._failures = Rates(settings.failures / 60, float(settings.failures))
         self._log = request_log()
+        self._traced = traced()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -135,10 +144,23 @@ class Guard:
         scope["fleet.headers"] = request.headers
         key = request.headers.get(b"idempotency-key")
         if key is None or scope["method"] != "POST":
-            scope["fleet.correlation"] = request.correlation
-            await self._app(scope, body.receive, request.send)
+            scope["fleet.correlation"] = None
+            await self._answer(scope, body, request)
             return
         await self._once(scope, body, request, caller, key)
+
+    async def _answer(self, scope: Scope, body: Body, request: _Request) -> None:
+        found = self._direct.find(scope["method"], scope["path"], query=bool(scope["query_string"]))
+        if found is None or self._traced:
+            await self._app(scope, body.receive, request.send)
+            return
+        route, plain, values = found
+        scope["route"] = route
+        try:
+            response = await plain(scope, values, body)
+        except FleetError as error:
+            response = answer_error(error, scope["path"], request_id=request.id)
+        await response(scope, body.receive, request.send)
 
     async def _once(self, scope: Scope, body: Body, request: _Request, caller: Caller, key: bytes) -> None:
         """Serve a request that must not be served twice."""
@@ -159,7 +181,7 @@ class Guard:
             scope["fleet.correlation"] = answers.correlation(place)
             self._refuse_done(scope["fleet.correlation"])
             request.keep()
-            await self._app(scope, body.receive, request.send)
+            await self._answer(scope, body, request)
             answer = request.kept(asked)
         finally:
             kept.end(place, answer, now_ms())
@@ -194,13 +216,16 @@ class Guard:
 class _Request:
     """One request on its way through: its id, its headers, and what was answered so far."""
 
-    __slots__ = ("_content", "_head", "_keeping", "_send", "answered", "correlation", "headers", "id", "status")
+    __slots__ = ("_content", "_head", "_keeping", "_send", "answered", "headers", "id", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.correlation = uuid7()
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
-        self.id = given if 0 < len(given) <= 64 and given.isascii() and given.isprintable() else self.correlation.hex
+        self.id = (
+            given
+            if 0 < len(given) <= 64 and given.isascii() and given.isprintable()
+            else f"{_PROCESS}{next(_NUMBERS):08x}"
+        )
         self.answered = False
         self.status = 0
         self._send = send

@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from reconciler.api.app import create_app
+from reconciler.api.guard import Guard
 from reconciler.api.place import Place, announced
 from reconciler.api.protocol import protocol
 from reconciler.api.service import Service
@@ -88,7 +89,7 @@ class Server:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         config = uvicorn.Config(
-            app,
+            Guard(app, self.service),
             http=protocol(settings),
             ws="none",
             lifespan="off",
