@@ -55,6 +55,8 @@ class Body:
         Raises:
             BodyTooLarge, RequestTooSlow: it is too long, or does not arrive.
         """
+        if self._whole is not None:
+            return self._whole
         parts: list[bytes] = []
         more = True
         while more:
