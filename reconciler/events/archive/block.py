@@ -16,7 +16,7 @@ import msgspec
 
 from reconciler.errors import LogUnusable
 from reconciler.events.archive.columns import ColumnReader, ColumnWriter
-from reconciler.events.archive.record import Record, seal_record
+from reconciler.events.archive.record import Record, Said, sealed
 from reconciler.events.store.names import Origin
 from reconciler.events.store.query import EventQuery, as_recorded
 
@@ -130,8 +130,8 @@ class Block:
             ) from None
 
     def _read(self, columns: ColumnReader) -> None:
-        self.count = count = columns.integers(1)[0]
-        self._base = columns.integers(1)[0]
+        self.count = count = columns.integer()
+        self._base = columns.integer()
         self._steps = columns.integers(count)
         self._lags = columns.integers(count)
         self._id_times = columns.integers(count)
@@ -225,10 +225,10 @@ class Block:
             while at <= row:
                 if at and at % RUN_EVENTS == 0 and previous != self._hashes[at // RUN_EVENTS]:
                     raise self._broken(at)
-                record = self._record(at)
-                previous = seal_record(previous, record)
+                said = self._said(at)
+                previous = sealed(previous, *said)
                 at += 1
-            yield Record._make((*record[:-1], previous))
+            yield Record(*said, previous)
 
     def _broken(self, at: int) -> SegmentDamaged:
         first, last = self.first + at - RUN_EVENTS, self.first + at - 1
@@ -244,17 +244,14 @@ class Block:
             return None
         return self._event_id(row - cause) if cause > 0 else self._causes[-1 - cause]
 
-    def _record(self, row: int) -> Record:
-        event_type, schema_version = self._types[self._type[row]]
-        stream_type, stream_id = _named(self._streams[self._stream[row]])
+    def _said(self, row: int) -> Said:
+        """Everything about an event but its hash."""
         recorded_at = self._recorded[row]
-        return Record(
+        return (
             self.first + row,
             self._event_id(row),
-            event_type,
-            schema_version,
-            stream_type,
-            stream_id,
+            *self._types[self._type[row]],
+            *_named(self._streams[self._stream[row]]),
             self._versions[row],
             self._data[row],
             self._causation_id(row),
@@ -262,7 +259,6 @@ class Block:
             _origin(self._origins[self._origin[row]]),
             recorded_at + self._lags[row],
             recorded_at,
-            b"",
         )
 
 

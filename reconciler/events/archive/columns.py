@@ -11,6 +11,7 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Literal
 
@@ -62,15 +63,20 @@ class Blobs:
 
     def __init__(self, joined: bytes, lengths: memoryview) -> None:
         self._joined = joined
-        self._ends = list(accumulate(lengths, initial=0))
+        self._lengths = lengths
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(self._lengths, initial=0))
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._lengths)
 
     def __getitem__(self, place: int) -> bytes:
         if place < 0:
             raise IndexError("there is nothing before the first")
-        return self._joined[self._ends[place] : self._ends[place + 1]]
+        start = sum(self._lengths[:place])
+        return self._joined[start : start + self._lengths[place]]
 
     def __iter__(self) -> Iterator[bytes]:
         return (self[place] for place in range(len(self)))
@@ -118,25 +124,35 @@ class ColumnReader:
     def __init__(self, buffer: bytes) -> None:
         self._buffer = buffer
         self._view = memoryview(buffer)
+        self._size = len(buffer)
         self._at = 0
 
     def integers(self, count: int) -> memoryview:
         """A column of `count` integers."""
-        code, size = _BY_BYTE[self._buffer[self._at]]
-        column = self._view[self._at + 1 : self._at + 1 + count * size]
-        self._at += 1 + count * size
-        if len(column) != count * size:
+        start = self._at + 1
+        code, size = _BY_BYTE[self._buffer[start - 1]]
+        self._at = end = start + count * size
+        if count < 0 or end > self._size:
             raise ValueError("a column is cut short")
+        column = self._view[start:end]
         return _swapped(column, code) if _SWAP else column.cast(code)
+
+    def integer(self) -> int:
+        """A column of one."""
+        start = self._at + 1
+        self._at = end = start + _BY_BYTE[self._buffer[start - 1]][1]
+        if end > self._size:
+            raise ValueError("a column is cut short")
+        return int.from_bytes(self._buffer[start:end], "little", signed=True)
 
     def blobs(self) -> Blobs:
         """Byte strings of whatever number and length."""
-        lengths = self.integers(self.integers(1)[0])
+        lengths = self.integers(self.integer())
         return Blobs(self.raw(sum(lengths)), lengths)
 
     def fixed(self, size: int) -> Fixed:
         """Byte strings of this length, of whatever number."""
-        return Fixed(self.raw(self.integers(1)[0] * size), size)
+        return Fixed(self.raw(self.integer() * size), size)
 
     def raw(self, size: int) -> bytes:
         """The next `size` bytes."""

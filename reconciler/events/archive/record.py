@@ -34,10 +34,32 @@ class Record(NamedTuple):
     hash: bytes
 
 
+Said = tuple[int, bytes, str, int, str, str, int, bytes, bytes | None, bytes, Origin, int, int]
+"""The fields of a record but its hash."""
+
+
 def seal_record(previous: bytes, record: Record) -> bytes:
     """The hash that a record must have after this one; the hash that it carries is not looked at."""
-    sequence, event_id, event_type, schema_version, stream_type, stream_id, version, data = record[:8]
-    causation_id, correlation_id, origin, occurred_at, recorded_at = record[8:13]
+    return sealed(previous, *record[:-1])
+
+
+def sealed(
+    previous: bytes,
+    sequence: int,
+    event_id: bytes,
+    event_type: str,
+    schema_version: int,
+    stream_type: str,
+    stream_id: str,
+    version: int,
+    data: bytes,
+    causation_id: bytes | None,
+    correlation_id: bytes,
+    origin: Origin,
+    occurred_at: int,
+    recorded_at: int,
+) -> bytes:
+    """The hash of a record that says this."""
     return seal(
         previous,
         (sequence, version, recorded_at, occurred_at),
