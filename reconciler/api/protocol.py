@@ -27,6 +27,7 @@ def protocol(settings: ServeSettings) -> type[asyncio.Protocol]:
         _head_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
         _head_bytes = 0
+        _raw_bytes = 0
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -37,12 +38,12 @@ def protocol(settings: ServeSettings) -> type[asyncio.Protocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if self._head_timer is not None:
-                self._head_bytes += len(data)
-                if self._head_bytes > HEAD_BYTES + settings.body_bytes:
-                    self._let_go(_LONG)
-                    return
             super().data_received(data)
+            if self._head_timer is not None:
+                # What came so far is all of the head, and it goes on.
+                self._raw_bytes += len(data)
+                if self._raw_bytes > HEAD_BYTES:
+                    self._let_go(_LONG)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -51,6 +52,7 @@ def protocol(settings: ServeSettings) -> type[asyncio.Protocol]:
 
         def on_header(self, name: bytes, value: bytes) -> None:
             super().on_header(name, value)
+            self._head_bytes += len(name) + len(value)
             if self._head_bytes > HEAD_BYTES:
                 self._let_go(_LONG)
 
@@ -71,7 +73,7 @@ def protocol(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self._write_timer = None
 
         def _expect_head(self) -> None:
-            self._head_bytes = 0
+            self._head_bytes = self._raw_bytes = 0
             self._head_timer = self.loop.call_later(settings.header_seconds, self._let_go, _SLOW)
 
         def _let_go(self, words: bytes) -> None:

@@ -208,7 +208,7 @@ async def get_statistics(access: Reading) -> Response:
     return access.answer(statistics_document(found))
 
 
-@router.get("/stream", response_class=StreamingResponse)
+@router.get("/stream", response_class=StreamingResponse, responses=answers(nothing=True))
 async def stream_events(
     access: Reading,
     chosen: Filtered,

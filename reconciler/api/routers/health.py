@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from reconciler import __version__
 from reconciler.api.access import Reading
 from reconciler.api.counting import TEXT, render
+from reconciler.api.documented import answers
 from reconciler.api.service import Service, now_ms
 from reconciler.errors import FleetError
 from reconciler.events.document import iso_utc
@@ -50,7 +51,7 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready" if able else "not ready"}, 200 if able else 503)
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, responses=answers(nothing=True))
 async def metrics(access: Reading) -> Response:
     """Everything that is counted, in the text form of Prometheus."""
     service = access.service
