@@ -258,6 +258,9 @@ class Worker:
 
     def _report_failure(self, given: Brief, done: Done) -> None:
         outcome = done.outcome
+        if done.why == "shutdown":
+            context = {"current_sortie": given.job.sortie_id, "attempt": given.attempt, "output": outcome.summary}
+            self._office.checkpoint("its worker was asked to end within its work", context)
         self._office.fail(
             given.job.sortie_id, given.attempt, outcome.error, outcome.cause, outcome.retry_after_ms, done.cost
         )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from reconciler.control.desk import claiming, reading, returning, sorties, specialists
+from reconciler.control.desk import checkpoints, claiming, reading, returning, sorties, specialists
 from reconciler.control.desk.briefing import Brief, brief
 from reconciler.control.desk.desk import Command, Desk, Work
 from reconciler.control.worker import handing_in
@@ -90,6 +90,9 @@ class Office(Protocol):
 
     def abandon_review(self, given: Brief, reason: str, cost: Cost) -> None:
         """Give no verdict."""
+
+    def checkpoint(self, note: str, context: Mapping[str, Any]) -> None:
+        """Keep what it has in its hands, for whoever goes on."""
 
     def leave(self, reason: Literal["success", "error", "timeout", "cancelled"], summary: str) -> None:
         """Be registered no longer; what it still holds goes back."""
@@ -189,6 +192,9 @@ class LocalOffice:
     def abandon_review(self, given: Brief, reason: str, cost: Cost) -> None:
         abandon = handing_in.abandon_review(given.review_id, self._me.id, given.job.sortie_id, reason=reason, cost=cost)
         self._run(abandon)
+
+    def checkpoint(self, note: str, context: Mapping[str, Any]) -> None:
+        self._run(checkpoints.take(specialist_id=self._me.id, trigger="shutdown", note=note, context=context))
 
     def leave(self, reason: Literal["success", "error", "timeout", "cancelled"], summary: str) -> None:
         self._run(specialists.complete(self._me.id, reason=reason, summary=summary))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.desk.desk import Desk
 from reconciler.control.worker.alone import Alone
 from reconciler.control.worker.attempt import Bench
@@ -44,7 +45,7 @@ def open_worker(session: Session, name: str, replica: int, tell: Tell, options: 
         if containers is not None:
             containers.sweep()
         cause = replace(session.cause, actor=identity.name)
-        yield Worker(LocalOffice(store, Desk(store, cause), identity), identity, bench, tell, options)
+        yield Worker(LocalOffice(store, Desk(store, cause, after=Filing(session.directory)), identity), identity, bench, tell, options)
 
 
 def _containers(identity: Identity, variables: Mapping[str, str]) -> Containers | None:

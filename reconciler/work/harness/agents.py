@@ -79,7 +79,9 @@ class Stream(ABC):
             return Outcome(success=True, summary=summary)
         said = "\n".join([*self._errors, ended.errors, self._stray.text()])
         if self._errors:
-            failed = Outcome(success=False, summary=summary, error=one_line(self._errors[-1], 500))
+            failed = Outcome(
+                success=False, summary=summary, error=one_line(self._errors[-1], 500) or "the agent reports an error"
+            )
         elif ended.exit_code != 0:
             failed = replace(failure(ended, self._stray.text()), summary=summary)
         else:
@@ -315,7 +317,7 @@ class OpenCode(Stream):
 
     def _error(self, error: Mapping[str, Any]) -> None:
         data = mapping_of(error, "data")
-        message = text_of(data, "message") or text_of(error, "name", 200) or "the agent reports an error"
+        message = text_of(data, "message") or text_of(error, "name", 200)
         status = int(number_of(data, "statusCode"))
         self._errors.append(f"{message} (status {status})" if status else message)
         headers = mapping_of(data, "responseHeaders")
