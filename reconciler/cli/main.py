@@ -73,6 +73,8 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb("checkpoint", "checkpoint", "Keep how far agents are."),
             Verb("checkpoints", "checkpoints", "Look at checkpoints, and let go of old ones."),
             Verb("mcp", "mcp", "Let an agent of any maker join, over the Model Context Protocol."),
+            Verb("serve", "serve", "Open the fleet to agents and tools over HTTP."),
+            Verb("tokens", "tokens", "Make, list and revoke the server's tokens."),
             Verb("worker", "worker", "Work as one specialist: claim sorties, do them, report."),
         ),
     ),
