@@ -83,7 +83,7 @@ def run(
     on_output: Callable[[bytes], None],
     on_started: Callable[[int], None] = lambda group: None,
     on_errors: Callable[[bytes], None] = lambda data: None,
-    grace_s: float = GRACE_S,
+    grace_s: float | None = None,
 ) -> Finished:
     """Run a command to its end.
 
@@ -91,7 +91,7 @@ def run(
         stopper: ends it early.
         on_output: told of every piece of its standard output; may stop it through the stopper.
         on_started: told of its process group.
-        grace_s: between the polite and the impolite way of ending it.
+        grace_s: between the polite and the impolite way of ending it; `GRACE_S` when left out.
 
     Raises:
         ToolMissing: the program is not there or cannot be run.
@@ -113,7 +113,7 @@ def run(
     on_started(process.pid)
     running = _Running(process, launch, stopper, on_output, on_errors, begun)
     try:
-        running.follow(grace_s)
+        running.follow(GRACE_S if grace_s is None else grace_s)
     finally:
         running.close()
     return Finished(process.returncode, running.errors, stopper.why, time.monotonic() - begun)
