@@ -16,6 +16,8 @@ from reconciler.api.metrics import Metrics
 from reconciler.api.settings import ServeSettings
 from reconciler.api.tokens import Tokens
 from reconciler.api.writer import Writer
+from reconciler.control.checkpoints.filing import Filing
+from reconciler.control.checkpoints.occasions import at_end
 from reconciler.control.project import Project
 from reconciler.control.session import Session, open_session
 from reconciler.events.moment import parse_moment
@@ -88,7 +90,7 @@ class Service:
         wanted = settings_of(self.store.rows())
         self._session.close()
         self.store = self._session.writable(wanted)
-        self.writer = Writer(self.store, told=self._wrote)
+        self.writer = Writer(self.store, told=self._wrote, after=Filing(self._session.directory))
         self.following = Following(self.store, self.in_thread)
         self.answers = Answers(self.folder)
         self._done = _from_keys(self.store)
@@ -113,6 +115,7 @@ class Service:
         await asyncio.get_running_loop().run_in_executor(None, self.writer.close)
         self._quick.shutdown(cancel_futures=True)
         self._long.shutdown(cancel_futures=True)
+        at_end(self._session)
         self.answers.close()
         self._session.close()
 

@@ -46,11 +46,18 @@ class Writer:
     Args:
         told: called in the writer's thread after each transaction, with how many commands shared it, how many events they
             recorded and how many seconds it took.
+        after: called in the writer's thread with what a command recorded, for what follows outside of the log.
     """
 
-    def __init__(self, store: Store, *, told: Callable[[int, int, float], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        told: Callable[[int, int, float], None] = lambda *_: None,
+        after: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
         self._store = store
-        self._desk = Desk(store, _NOBODY)
+        self._desk = Desk(store, _NOBODY, after=after)
         self._told = told
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Condition()

@@ -75,6 +75,9 @@ def apply(
     override_freeze: Annotated[
         bool, typer.Option("--override-freeze", help="Take up the edited file although a freeze window holds.")
     ] = False,
+    auto_resume: Annotated[
+        bool, typer.Option("--auto-resume", help="Take up missions that were interrupted, from their checkpoints.")
+    ] = False,
     ci: CiOption = False,
     summary: SummaryOption = None,
     junit: JUnitOption = None,
@@ -113,6 +116,8 @@ def apply(
     with open_session(project, ci=ci) as session, left_behind(session, leave) as outcome:
         saved = _saved(session, plan_file)
         options = saved.options if saved is not None else options
+        if not check:
+            _look_back(session, auto_resume=auto_resume)
         seen = _first_look(session, options, check=check)
         if outcome is not None:
             outcome.saw(seen.desired, seen.plan, seen.reading)
@@ -148,6 +153,14 @@ def apply(
         if timeout_ms:
             timeout_ms = max(1, timeout_ms - round((time.monotonic() - began) * 1000))
         return code or _missions(session, seen, options, wait, timeout_ms, as_json=as_json)
+
+
+def _look_back(session: Session, *, auto_resume: bool) -> None:
+    """Tell of missions that seem to have been interrupted, or take them up where that was asked for."""
+    from reconciler.control.checkpoints.occasions import at_start
+    from reconciler.control.reading import now_ms
+
+    at_start(session, now_ms(), lambda text: print(f"fleet: {text}", file=sys.stderr), auto_resume=auto_resume)
 
 
 def _missions(

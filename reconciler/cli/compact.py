@@ -41,6 +41,7 @@ def compact(
       fleet compact --older-than 7d
       fleet compact --limits
     """
+    from reconciler.control.checkpoints.occasions import take_before
     from reconciler.control.session import open_session
     from reconciler.ops.compact import compact as run
     from reconciler.ops.settings import settings_of
@@ -48,6 +49,7 @@ def compact(
     with open_session(project) as session:
         store = existing_log(session)
         chosen = settings_of(store.rows()).compaction if limits else None
+        take_before(store, session.cause, session.directory, "compaction")
         until = _until(store, keep, older_than, limits=limits)
         with Counter("archiving event", quiet=as_json) as counter:
             done = run(store, session.cause, until=until, trigger="manual", limits=chosen, progress=counter)

@@ -58,6 +58,7 @@ def list_(
     with open_session(project) as session:
         rows, now = rows_of(session), now_ms()
         found = [row for _, row in rows.scan("locks") if every or row["status"] == "active"]
+        found.sort(key=lambda row: (row["normalized_path"], row["reserved_at"]))
         if held_by:
             holder = mailbox_of(rows, held_by)
             found = [row for row in found if row["reserved_by"] == holder]

@@ -39,6 +39,9 @@ def watch(
     polling: Annotated[
         bool, typer.Option("--polling", help="Look at files often, and take no notices from the file system.")
     ] = False,
+    auto_resume: Annotated[
+        bool, typer.Option("--auto-resume", help="Take up missions that were interrupted, from their checkpoints.")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines on a terminal, too.")] = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -49,6 +52,9 @@ def watch(
     services up` ends that. On a terminal the keys are p (pause), a (apply now, and yes to what waits), l (logs) and
     q (quit); elsewhere it prints one line for everything that happens. SIGTERM ends it in good order.
 
+    At the start it tells of missions that seem to have been interrupted: in progress, with a checkpoint, and silent for five
+    minutes. With --auto-resume it takes them up.
+
     \b
     Examples:
       fleet watch
@@ -58,7 +64,12 @@ def watch(
     from reconciler.control.session import open_session
     from reconciler.control.watch.loop import WatchOptions
 
-    options = WatchOptions(interval_ms=duration(interval, "--interval"), detect_only=detect_only, polling=polling)
+    options = WatchOptions(
+        interval_ms=duration(interval, "--interval"),
+        detect_only=detect_only,
+        polling=polling,
+        auto_resume=auto_resume,
+    )
     with open_session(project, source="watch") as session:
         _check(session)
         if colour_wanted() and sys.stdin.isatty() and not (plain or as_json):

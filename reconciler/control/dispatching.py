@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.desk import claiming, missions, specialists
 from reconciler.control.desk.desk import Desk
 from reconciler.errors import FleetError
@@ -117,7 +118,7 @@ class Dispatching:
             something = has_work(store.rows())
         if something:
             with open_store(self._session.database, settings=desired.database) as store:
-                tick(Desk(store, Cause("fleet", "watch")))
+                tick(Desk(store, Cause("fleet", "watch"), after=Filing(self._session.directory)))
                 self._tell_of_missions(store)
         self._seen = self._mark()
 

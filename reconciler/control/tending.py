@@ -84,10 +84,18 @@ class Tending:
             return
         settings = desired.database
         with open_store(self._session.database, settings=settings) as store:
+            self._file_checkpoints(store)
             self._compact(store, settings)
             self._back_up(store, settings)
 
+    def _file_checkpoints(self, store: Store) -> None:
+        """Write the files of checkpoints that were taken where none could be written."""
+        from reconciler.control.checkpoints.filing import Filing
+
+        Filing(self._session.directory).catch_up(store.rows())
+
     def _compact(self, store: Store, settings: DatabaseSettings) -> None:
+        from reconciler.control.checkpoints.occasions import take_before
         from reconciler.ops.compact import compact, due, old_events
 
         limits, now = settings.compaction, self._clock()
@@ -102,6 +110,7 @@ class Tending:
         self._compacted_at = max(start, self._compacted_at)
         until = old_events(store, limits, now_ms=now)
         if until:
+            take_before(store, self._session.cause, self._session.directory, "compaction")
             done = compact(store, self._session.cause, until=until, trigger=trigger, limits=limits)
             if done.events:
                 self._teller.tell("info", "old events moved to the archive", events=done.events, trigger=trigger)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.desk.desk import Desk
 from reconciler.control.reading import read_file
 from reconciler.errors import NotFound
@@ -36,7 +37,7 @@ def open_desk(session: Session) -> tuple[Desk, Rows]:
     """
     reading_store(session)
     store = session.writable()
-    return Desk(store, session.cause), store.rows()
+    return Desk(store, session.cause, after=Filing(session.directory)), store.rows()
 
 
 def declared(session: Session) -> Desired:

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.control.checkpoints.occasions import at_end, at_start
 from reconciler.control.crew import log_folder
 from reconciler.control.dispatching import Dispatching
 from reconciler.control.freeze import unless_frozen
@@ -49,11 +50,13 @@ class WatchOptions:
         interval_ms: between looks, instead of the file's `reconcile.interval`; 0 for that.
         detect_only: changes from outside are recorded and told, and not put right.
         polling: take no notices from the file system.
+        auto_resume: missions that were interrupted are taken up at the start, not only told of.
     """
 
     interval_ms: int = 0
     detect_only: bool = False
     polling: bool = False
+    auto_resume: bool = False
 
 
 class Loop:
@@ -74,6 +77,7 @@ class Loop:
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._session = session
+        self._teller = teller
         self._options = options
         self._clock = clock
         self._bell = Bell()
@@ -101,6 +105,7 @@ class Loop:
         """
         try:
             self._watch_files()
+            self._look_back()
             self._hints.start()
             self._checks.start()
             self._processes.start()
@@ -121,6 +126,7 @@ class Loop:
             self._processes.stop()
             self._checks.stop()
             self._files.stop()
+            at_end(self._session)
 
     def stop(self) -> None:
         """End it: what is under way is finished, nothing more is begun. Safe in a signal handler's thread."""
@@ -153,6 +159,14 @@ class Loop:
     def _desired(self) -> Desired | None:
         """The fleet as the last turn saw it."""
         return self.turns.seen.desired if self.turns.seen is not None else None
+
+    def _look_back(self) -> None:
+        """What was interrupted before this start: told of, or taken up, before silence makes anything of it."""
+
+        def tell(text: str) -> None:
+            self._teller.tell("warning", text)
+
+        at_start(self._session, self._clock(), tell, auto_resume=self._options.auto_resume)
 
     def _turn(self) -> None:
         self.turning = True
