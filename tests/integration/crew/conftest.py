@@ -10,6 +10,7 @@ import pytest
 from reconciler.runtime.process.local import LocalProcesses
 from tests.integration.apply.yard import Yard
 from tests.support.simulated import SimulatedRuntime
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture
@@ -24,3 +25,11 @@ def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     runtime = LocalProcesses()
     for process in runtime.observe(yard.label).processes:
         runtime.stop(process.pid, process.process_id, 0)
+
+
+@pytest.fixture
+def terminal(crew: Yard, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    """The command line about that project, in this very process."""
+    found = Terminal(crew.folder, capsys)
+    found.database = crew.database
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,8 +18,7 @@ from reconciler.runtime.process.local import LocalProcesses
 from reconciler.runtime.process.model import ObservedProcess
 from tests.integration.apply.yard import Yard
 from tests.integration.watch.watching import QUICK, Watching, until
-
-STAND_IN = (sys.executable, "-c", "import time; time.sleep(600)")
+from tests.support.terminal import Terminal
 
 
 def specialists(text: str, *, more: str = "") -> str:
@@ -47,10 +45,10 @@ def kill(yard: Yard, replica: str) -> int:
     return pid
 
 
-def stand_in(yard: Yard) -> Any:
+def stand_in(yard: Yard, program: str = "import time; time.sleep(600)") -> Any:
     """A session whose specialists are processes that only stay."""
     session = yard.session()
-    session.worker_command = STAND_IN
+    session.worker_command = (sys.executable, "-c", program)
     return session
 
 
@@ -63,20 +61,19 @@ missions:
 """
 
 
-def test_the_life_of_a_specialist(crew: Yard) -> None:
+def test_the_life_of_a_specialist(crew: Yard, terminal: Terminal) -> None:
     crew.write("", more=specialists("builder: {environment: {A: '1'}}", more=MISSION))
     before = sorted(crew.data.glob("**/*"))
-    assert "create" in crew.run("plan").stdout
+    assert "to create" in terminal.fleet("plan").out
     assert (sorted(crew.data.glob("**/*")), processes(crew)) == (before, {})
 
     # It comes up, works, and a second apply finds nothing to do.
-    crew.run("apply")
+    assert terminal.fleet("apply").code == 0
     (first,) = processes(crew).values()
     until(lambda: [one["status"] for one in rows(crew, "missions").values()] == ["completed"], "the mission never ends")
     head = crew.head()
-    assert "Nothing to do" in crew.run("apply").stdout
-    assert "Nothing to do" in crew.run("plan").stdout
-    status = json.loads(crew.run("status", "--json").stdout)["specialists"]
+    assert "Nothing to do" in terminal.fleet("apply").out
+    status = terminal.fleet("status", "--json").json["specialists"]
     assert [(one["resource"], one["agrees"], one["status"]) for one in status] == [
         ("specialist/builder/1", True, "idle")
     ]
@@ -85,59 +82,99 @@ def test_the_life_of_a_specialist(crew: Yard) -> None:
 
     # Somebody kills it: the world changed, and apply puts it right.
     kill(crew, "specialist/builder/1")
-    assert crew.run("drift", check=False).returncode == 2
-    assert "ended since the log was last written" in crew.run("status").stdout
-    crew.run("apply")
+    drifted = terminal.fleet("drift", "--json")
+    assert drifted.code == 2
+    assert [(one["resource"], one["field"], one["actual"]) for one in drifted.json["drifts"]] == [
+        ("specialist/builder/1", "state", "exited (137)")
+    ]
+    assert "ended since the log was last written" in terminal.fleet("status").out
+    assert terminal.fleet("apply").code == 0
     second = processes(crew)["specialist/builder/1"]
     assert second.pid != first.pid
-    why = crew.run("why", "builder/1").stdout
-    assert "ended; Fleet did not do it" in why
+    why = terminal.fleet("why", "builder/1").out
+    assert "ended with exit code 137; Fleet did not do it" in why
     assert "start because ended outside of fleet" in why
     assert "specialist_process_exited" in crew.types(after=head)
 
     # An edit replaces it; leaving the file ends it, and it is forgotten.
     crew.write("", more=specialists("builder: {environment: {A: '2'}}", more=MISSION))
-    crew.run("apply", "--yes")
+    assert terminal.fleet("apply", "--yes").code == 0
     third = processes(crew)["specialist/builder/1"]
     assert third.labels["fleet.digest"] != second.labels["fleet.digest"]
+    assert terminal.fleet("suspend", "specialist/builder", "--why", "debugging").code == 0
     crew.write("", more=MISSION)
-    crew.run("apply", "--yes")
+    assert "suspended by" in terminal.fleet("plan").out
+    assert terminal.fleet("resume", "builder").code == 0
+    assert terminal.fleet("apply", "--yes").code == 0
     assert processes(crew) == {}
     assert rows(crew, "pools") == {}
     assert rows(crew, "specialists")["spec_builder_1"]["status"] == "completed"
 
 
-def test_what_people_do_with_specialists(crew: Yard) -> None:
+def test_what_people_do_with_specialists(crew: Yard, terminal: Terminal) -> None:
     crew.write("", more=specialists("builder: {replicas: 2, budget: {sorties_per_hour: 9}}", more=MISSION))
-    assert "no specialist 'nobody'" in crew.run("specialists", "stop", "nobody", check=False).stderr
-    crew.run("apply")
+    for verb in ("stop", "drain", "start"):
+        assert "there is no specialist 'nobody'" in terminal.fleet("specialists", verb, "nobody").err
+    assert "known: builder" in terminal.fleet("specialists", "show", "nobody").err
+    assert "not printed anything yet" in terminal.fleet("specialists", "logs").err
+    assert terminal.fleet("apply").code == 0
     until(lambda: [one["status"] for one in rows(crew, "missions").values()] == ["completed"], "the mission never ends")
-    listed = json.loads(crew.run("specialists", "list", "--json").stdout)["specialists"]
+    assert "builder/2   running  running    running" in terminal.fleet("specialists", "list").out
+    listed = terminal.fleet("specialists", "list", "--json").json["specialists"]
     assert [one["resource"] for one in listed] == ["specialist/builder/1", "specialist/builder/2"]
-    shown = json.loads(crew.run("specialists", "show", "builder", "--json").stdout)
+    shown = terminal.fleet("specialists", "show", "builder", "--json").json
     assert shown["definition"]["budget"] == {"sorties_per_hour": 9}
     assert sum(one["used"]["sorties_this_hour"] for one in shown["replicas"] if one["used"]) == 2
-    told = crew.run("specialists", "show", "builder").stdout
+    told = terminal.fleet("specialists", "show", "builder").out
     assert "sorties this hour" in told
     assert "builder-1.log" in told
-    assert "registered" in crew.run("specialists", "logs", "--tail", "5").stdout
-    lines = crew.run("specialists", "logs", "builder/1", "--json", "--all").stdout.splitlines()
-    assert json.loads(lines[0])["specialist"] == "specialist/builder/1"
+    printed = terminal.fleet("specialists", "logs", "--tail", "5").out
+    assert "builder/1 | " in printed
+    assert "builder/2 | " in printed
+    assert "registered" in terminal.fleet("specialists", "logs", "specialist/builder/1").out
+    lines = terminal.fleet("specialists", "logs", "builder/1", "--json", "--all").json_lines
+    assert lines[0]["specialist"] == "specialist/builder/1"
 
-    assert "specialist/builder/2 is stopped" in crew.run("specialists", "stop", "builder/2").stdout
+    assert "specialist/builder/2 is stopped" in terminal.fleet("specialists", "stop", "builder/2").out
     assert sorted(processes(crew)) == ["specialist/builder/1"]
-    assert "Nothing to do" in crew.run("apply").stdout
-    drained = json.loads(crew.run("specialists", "drain", "builder", "--json").stdout)
+    assert "Nothing to do" in terminal.fleet("apply").out
+    assert "takes nothing more" in terminal.fleet("specialists", "drain", "builder/1").out
+    drained = terminal.fleet("specialists", "drain", "builder", "--json").json
     assert drained == {"draining": ["specialist/builder"], "sorties": []}
     until(lambda: processes(crew) == {}, "it never leaves")
     assert crew.plan() == []
-    assert "drained" not in crew.run("apply").stdout
-    assert "specialist/builder is up" in crew.run("specialists", "start").stdout
+    assert terminal.fleet("apply").code == 0
+    assert "specialist_process_exited" not in crew.types()
+    assert "specialist/builder is up" in terminal.fleet("specialists", "start").out
     assert sorted(processes(crew)) == ["specialist/builder/1", "specialist/builder/2"]
-    assert "specialist/builder is stopped" in crew.run("specialists", "stop").stdout
+    assert "specialist/builder is stopped" in terminal.fleet("specialists", "stop").out
     assert processes(crew) == {}
-    known = json.loads(crew.run("specialists", "list", "--json").stdout)["specialists"]
+    known = terminal.fleet("specialists", "list", "--json").json["specialists"]
     assert {one["desired"]["state"] for one in known} == {"stopped"}
+
+
+def test_where_there_are_no_specialists(crew: Yard, terminal: Terminal) -> None:
+    crew.write("")
+    assert "no specialists" in terminal.fleet("specialists", "list").out
+    assert terminal.fleet("specialists", "stop").code == 0
+    assert terminal.fleet("specialists", "list", "--json").json == {"specialists": []}
+
+
+def test_what_is_printed_is_followed(crew: Yard) -> None:
+    crew.write("", more=specialists("builder: {}"))
+    with stand_in(crew, "import time; print('up', flush=True); time.sleep(600)") as session:
+        _converge(session, wait=False)
+    log = crew.database.parent / "specialists" / "builder-1.log"
+    until(lambda: log.read_bytes(), "it never prints")
+    command = [str(Path(sys.executable).with_name("fleet")), "specialists", "logs", "--follow"]
+    with subprocess.Popen(command, cwd=crew.folder, env=crew.environ, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "up\n"
+        with log.open("a") as file:
+            file.write("more\n")
+        assert following.stdout.readline() == "more\n"
+        following.send_signal(signal.SIGINT)
+        assert following.wait(60) == 130
 
 
 def test_one_that_has_to_go_finishes_its_sortie_first(crew: Yard) -> None:
@@ -169,7 +206,7 @@ def test_one_whose_grace_is_over_hands_its_sortie_back(crew: Yard) -> None:
     crew.write("", more=specialists("builder: {stop_grace_period: 0s}", more=endless))
     crew.run("apply")
     until((crew.folder / "begun").exists, "the sortie never begins")
-    crew.write("", more=specialists("reviewer: {capabilities: [review]}", more=endless.replace("one: {", "one: {")))
+    crew.write("", more=specialists("reviewer: {capabilities: [review]}", more=endless))
     with stand_in(crew) as session:
         # The worker's own grace for its command would only make this test slower.
         from reconciler.apply import processes as acts
