@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.control.worker.office import Artifact
+from reconciler.events.store.files import make_private_folder
 
 MAX_BYTES = 256 * 1024 * 1024
 _PIECE = 1_048_576
@@ -102,5 +103,5 @@ def write_log(file: Path, content: bytes) -> None:
 
 def private(folder: Path) -> Path:
     """A folder for this user's eyes only, made if it is not there."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     return folder
