@@ -12,7 +12,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -26,11 +25,12 @@ from reconciler.control.desk import claiming, missions, reading, sorties, specia
 from reconciler.control.desk.claiming import Claim
 from reconciler.control.desk.desk import Command, Desk
 from reconciler.control.dispatching import tick
-from reconciler.events.envelope import Cause, Event
+from reconciler.events.envelope import Cause
 from reconciler.projections.store import EventQuery, open_store
 from reconciler.spec.desired import DatabaseSettings, MissionSpec, Review, SortieSpec, make
 from reconciler.work.refusals import WorkRefused
-from reconciler.work.state import ENDED, Sortie
+from reconciler.work.state import Sortie
+from tests.support.work_model import WorkModel
 
 WORKERS = ("spec_ada", "spec_bob", "spec_cyd")
 PATHS = ("src/a.py", "src/b.py", "src/*.py")
@@ -58,15 +58,6 @@ class Clock:
         return self.now
 
 
-@dataclass
-class Run:
-    """An attempt as the model knows it."""
-
-    who: str
-    attempt: int
-    until: int
-
-
 class DeskModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -78,9 +69,7 @@ class DeskModel(RuleBasedStateMachine):
         # Ids decide between equals, so they have to be the same when a story is told again.
         self.desk = Desk(self.store, Cause("model", "cli"), new_id=lambda prefix: f"{prefix}_{next(numbers):032x}")
         self.read = 0
-        self.runs: dict[str, Run] = {}
-        self.ends: dict[str, str] = {}
-        self.held: dict[str, tuple[str, str, int]] = {}
+        self.model = WorkModel(lambda name: reading.sortie(self.store.rows(), name).plan)
         self.claims: dict[str, Claim] = {}
 
     def teardown(self) -> None:
@@ -102,49 +91,7 @@ class DeskModel(RuleBasedStateMachine):
     def learn(self) -> None:
         for event in self.store.events(EventQuery(after=self.read)):
             self.read = event.sequence_number
-            self.learn_one(event)
-
-    def learn_one(self, event: Event) -> None:
-        data, now = event.data, event.occurred_at
-        name = data.get("sortie_id", "")
-        match event.event_type:
-            case "sortie_attempt_started":
-                run = self.runs.get(name)
-                assert run is None or run.until <= now, f"{name} runs twice"
-                assert name not in self.ends, f"{name} begins after its end"
-                self.nothing_is_overtaken(name)
-                self.runs[name] = Run(data["specialist_id"], data["attempt"], data["lease_expires_at"])
-            case "sortie_lease_renewed":
-                assert self.runs[name].until > now, "a lease that was over was renewed"
-                self.runs[name].until = data["lease_expires_at"]
-            case "sortie_attempt_failed" | "sortie_result_reported":
-                self.runs.pop(name, None)
-            case "sortie_completed":
-                self.runs.pop(name, None)
-                assert self.ends.setdefault(name, "completed") == "completed"
-            case "sortie_status_changed" if data["new_status"] in ENDED:
-                self.runs.pop(name, None)
-                assert name not in self.ends, f"{name} ends twice"
-                self.ends[name] = data["new_status"]
-            case "sortie_retried":
-                del self.ends[name]
-            case "ctk_reserved":
-                until = now + data["timeout_ms"]
-                self.held[data["lock_id"]] = data["normalized_path"], data["specialist_id"], until
-            case "ctk_released":
-                self.held.pop(data["lock_id"], None)
-
-    def nothing_is_overtaken(self, name: str) -> None:
-        plan = self.sortie(name).plan
-        ends = [self.ends.get(other) for other in plan.depends_on]
-        assert None not in ends, f"{name} overtakes {plan.depends_on}"
-        if plan.when in ("", "success"):
-            assert set(ends) <= {"completed"}
-        elif plan.when == "failure":
-            assert "failed" in ends
-
-    def sortie(self, name: str) -> Sortie:
-        return reading.sortie(self.store.rows(), name)
+            self.model.learn(event)
 
     def some(self, data: st.DataObject, *statuses: str) -> Sortie | None:
         found = [one for one in reading.sorties(self.store.rows()) if not statuses or one.status in statuses]
@@ -209,7 +156,7 @@ class DeskModel(RuleBasedStateMachine):
             self.run(sorties.conclude_review(claim.review_id, who, verdict, feedback="look again"))
             del self.claims[who]
             return
-        held = self.runs.get(name)
+        held = self.model.runs.get(name)
         mine = held is not None and (held.who, held.attempt) == (who, attempt) and held.until > self.clock.now
         heard = self.run(self.words(word, name, who, attempt))
         if heard is not None and word != "gone":
@@ -267,7 +214,7 @@ class DeskModel(RuleBasedStateMachine):
     @invariant()
     def no_file_is_held_by_two(self) -> None:
         now = self.clock.now
-        live = [(path, who) for path, who, until in self.held.values() if until > now]
+        live = [(path, who) for path, who, until in self.model.held.values() if until > now]
         for index, (path, who) in enumerate(live):
             for other, somebody in live[index + 1 :]:
                 assert who == somebody or not (fnmatchcase(path, other) or fnmatchcase(other, path)), (live, now)
@@ -315,7 +262,7 @@ class DeskModel(RuleBasedStateMachine):
 
 TestDeskModel = DeskModel.TestCase
 TestDeskModel.settings = settings(
-    max_examples=int(os.environ.get("FLEET_MODEL_EXAMPLES", "12")),
+    max_examples=int(os.environ.get("FLEET_MODEL_EXAMPLES", "10")),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
