@@ -10,6 +10,7 @@ from reconciler.control.desk import reading
 from reconciler.control.desk.claiming import Claim
 from reconciler.projections.rows import Rows
 from reconciler.work import budgets
+from reconciler.work.checkpoints import Recovery
 from reconciler.work.harness.model import Job
 from reconciler.work.state import Sortie, Usage
 
@@ -59,6 +60,7 @@ def brief(rows: Rows, claim: Claim, specialist_id: str) -> Brief:
         review_kind=sortie.plan.review_kind or "general",
         reported=dict(sortie.reported or {}) if reviewing else None,
         inputs={one.plan.name or one.id: _result(one) for one in before},
+        context="" if reviewing else _recovery(rows, sortie),
     )
     limits = reading.budget(reading.specialist(rows, specialist_id))
     used = Usage.from_row(rows.get("usage", specialist_id))
@@ -74,6 +76,16 @@ def brief(rows: Rows, claim: Claim, specialist_id: str) -> Brief:
         left_usd=budgets.remaining_usd(limits, used) if limits else 0.0,
         digests=_digests(rows, before),
     )
+
+
+def _recovery(rows: Rows, sortie: Sortie) -> str:
+    """What is known of this sortie's interrupted work, as text; empty unless it was taken up again from a checkpoint."""
+    found: dict[str, Any] = {}
+    for _, row in rows.scan("checkpoints"):
+        taken_up = row["consumed_at"] and sortie.id in row["active_sorties"]
+        if taken_up and row["consumed_at"] >= found.get("consumed_at", 0):
+            found = row
+    return Recovery.from_document(found["recovery"] or {}).to_prompt() if found else ""
 
 
 def _before(rows: Rows, sortie: Sortie) -> list[Sortie]:

@@ -23,6 +23,7 @@ from reconciler.work.refusals import NotAssigned, NotEligible, TransitionRefused
 from reconciler.work.state import Message, Mission, Sortie, Specialist
 
 _GONE = ("inactive", "completed")
+_HELD = ("assigned", "in_progress", "blocked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Resumed:
 
     Attributes:
         specialist_id: who goes on; empty when whoever claims the sorties does.
-        sorties: those that went back to be taken up again.
+        sorties: those that went back to be taken up again, now or before.
         assigned: the one of them that waits for this specialist.
         held: sorties that somebody who is alive works on, and who that is.
         locks: what was reserved again.
@@ -66,7 +67,8 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
     """
 
     def command(work: Work) -> Resumed:
-        mission, reopened = _open_mission(work, checkpoint)
+        mission = _open_mission(work, checkpoint)
+        waiting = _waiting(work, checkpoint)
         alive = _alive(work, gone)
         plan = rules.plan_restore(
             checkpoint,
@@ -76,13 +78,13 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
             alive=alive | _unregistered(work.rows),
             now_ms=work.now_ms,
         )
-        back = [*plan.sorties, *reopened]
-        target = _target(work.rows, back, specialist_id, alive)
-        assigned = _first_for(back, target)
+        back = [*plan.sorties, *waiting]
+        target = _target(work.rows, back, specialist_id, alive, work.now_ms)
+        assigned = _first_for(back, target, work.now_ms)
         plan = _without_others_files(plan, back, assigned)
         lock_ids = [work.new_id("lock") for _ in plan.locks] if target else []
         who = target.id if target else ""
-        work.record(rules.restore(plan, who, lock_ids, now_ms=work.now_ms, reopened=reopened))
+        work.record(rules.restore(plan, who, lock_ids, now_ms=work.now_ms, reopened=waiting))
         _retire(work, gone)
         if target is not None and assigned is not None:
             again = reading.sortie(work.rows, assigned.id)
@@ -105,25 +107,28 @@ def resume(checkpoint: Checkpoint, *, specialist_id: str = "", gone: Collection[
     return command
 
 
-def _open_mission(work: Work, checkpoint: Checkpoint) -> tuple[Mission | None, list[Sortie]]:
-    """The mission of a checkpoint, and what had to be opened again: it may have failed because its specialists died."""
+def _open_mission(work: Work, checkpoint: Checkpoint) -> Mission | None:
+    """The mission of a checkpoint; one that has failed is opened again, for its specialists may have died."""
     row = work.rows.get("missions", checkpoint.mission_id) if checkpoint.mission_id else None
     if row is None:
-        return None, []
+        return None
     mission = Mission.from_row(row)
     if mission.status in ("completed", "cancelled"):
         raise TransitionRefused(f"mission {mission.name or mission.id} is {mission.status}; there is nothing to resume")
-    if mission.status != "failed":
-        return mission, []
-    before = reading.sorties(work.rows, mission_id=mission.id)
-    work.record(mission_rules.retry(mission, before, by="fleet", now_ms=work.now_ms))
-    then = checkpoint.context.get("sorties", {})
-    reopened = [
-        sortie
-        for sortie in (reading.sortie(work.rows, one.id) for one in before if one.ended)
-        if not sortie.ended and then.get(sortie.id, {}).get("status") not in (None, "pending")
-    ]
-    return reading.mission(work.rows, mission.id), reopened
+    if mission.status == "failed":
+        own = reading.sorties(work.rows, mission_id=mission.id)
+        work.record(mission_rules.retry(mission, own, by="fleet", now_ms=work.now_ms))
+    return reading.mission(work.rows, mission.id)
+
+
+def _waiting(work: Work, checkpoint: Checkpoint) -> list[Sortie]:
+    """Sorties that somebody worked on then, and that wait for anybody now: they went back before this."""
+    found: list[Sortie] = []
+    for key, then in checkpoint.context.get("sorties", {}).items():
+        row = work.rows.get("sorties", key)
+        if row is not None and row["status"] == "pending" and then.get("status") in _HELD:
+            found.append(Sortie.from_row(row))
+    return found
 
 
 def _alive(work: Work, gone: Collection[str]) -> frozenset[str]:
@@ -146,7 +151,7 @@ def _unregistered(rows: Rows) -> frozenset[str]:
     )
 
 
-def _target(rows: Rows, back: Sequence[Sortie], wanted: str, alive: Collection[str]) -> Specialist | None:
+def _target(rows: Rows, back: Sequence[Sortie], wanted: str, alive: Collection[str], now_ms: int) -> Specialist | None:
     """Who goes on."""
     if wanted:
         found = reading.specialist(rows, wanted)
@@ -155,16 +160,18 @@ def _target(rows: Rows, back: Sequence[Sortie], wanted: str, alive: Collection[s
             raise NotEligible(f"specialist {found.id} is {state} and cannot go on", hint="fleet specialists list")
         return found
     free = [one for one in reading.specialists(rows) if one.id in alive and not one.draining and not one.current_sortie]
-    able = [one for one in free if _first_for(back, one) is not None]
+    able = [one for one in free if _first_for(back, one, now_ms) is not None]
     return next(iter(able), None)
 
 
-def _first_for(sorties: Sequence[Sortie], target: Specialist | None) -> Sortie | None:
+def _first_for(sorties: Sequence[Sortie], target: Specialist | None, now_ms: int) -> Sortie | None:
     """The sortie that this specialist goes on with: the furthest one that it may take."""
     if target is None:
         return None
     for sortie in sorted(sorties, key=lambda one: (-one.progress, one.id)):
-        back = replace(sortie, status="pending", assigned_to=sortie.addressee)
+        if sortie.not_before > now_ms:
+            continue
+        back = replace(sortie, status="pending", assigned_to=sortie.addressee if sortie.holder else sortie.assigned_to)
         try:
             sortie_rules.check_eligible(back, target)
         except (NotEligible, NotAssigned):
