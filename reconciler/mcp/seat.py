@@ -73,7 +73,8 @@ class Seat:
     def working_on(self) -> Sortie | None:
         """The sortie that it works on."""
         for sortie in reading.open_sorties(self.rows):
-            if sortie.holder == self.id and sortie.status in ("in_progress", "blocked"):
+            under_way = sortie.status in ("in_progress", "blocked") and not sortie.awaits_rework
+            if sortie.holder == self.id and under_way:
                 return sortie
         return None
 
