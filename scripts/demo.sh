@@ -2,7 +2,7 @@
 # This repository's own fleet: brought up, and taken away again.
 #
 #   scripts/demo.sh up      images (pulled, or built from Debian's packages where no registry answers), fleet apply, a look
-#   scripts/demo.sh down    containers, volume, network, secrets, images and data: all that `up` made
+#   scripts/demo.sh down    agents, containers, volume, network, secrets, images and data: all that `up` made
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -60,9 +60,11 @@ up() {
     done
     make_password
     say "fleet apply"
-    "$fleet" apply --yes
+    "$fleet" apply --yes --wait --timeout 5m
     say "What it brought up answers"
     "$venv/bin/python" "$here/demo_check.py"
+    say "What its agents wrote"
+    sed 's/^/  /' .demo/out/welcome.txt
     say "fleet status"
     "$fleet" status
     local command=$fleet
@@ -75,6 +77,7 @@ Go on:
   2. $command plan       what would happen, field by field; nothing is touched
   3. $command apply      make it happen
   4. $command why web    why the container is as it is, back to your edit
+  5. $command missions graph welcome, $command why sortie/welcome/draft   what the agents did
   make clean-demo takes it all away again.
 TEXT
 }
@@ -100,6 +103,8 @@ import sys; sys.path.insert(0, ".")
 from pathlib import Path
 from reconciler.paths import project_data_dir, project_hash
 print(project_hash(Path(".")), project_data_dir(Path(".")))')
+    # Agents first: nobody is left then to write to what goes.
+    [ ! -x "$fleet" ] || "$fleet" specialists stop >/dev/null 2>&1 || true
     local mine=(--filter "label=fleet.project=$project")
     podman ps --all --quiet "${mine[@]}" | each podman rm --force --time 1
     podman volume ls --quiet "${mine[@]}" | each podman volume rm
@@ -112,7 +117,7 @@ print(project_hash(Path(".")), project_data_dir(Path(".")))')
     # What was here before the demo stays, and so does what others have taken up since.
     [ ! -e "$brought" ] || sort -u "$brought" | while read -r image; do podman rmi "$image" >/dev/null 2>&1 || true; done
     rm -rf "$data" .demo
-    echo "the demo is gone: containers, volume, network, secrets, images, and $data"
+    echo "the demo is gone: agents, containers, volume, network, secrets, images, and $data"
 }
 
 case ${1:-} in

@@ -31,7 +31,9 @@ def demo(
     clean_up: Callable[[str], str],
 ) -> Iterator[Demo]:
     first, second = free_ports(2)
-    yield Demo(ROOT, tmp_path / "demo", tmp_path / "data", name=unique_name, ports=(first, second))
+    made = Demo(ROOT, tmp_path / "demo", tmp_path / "data", name=unique_name, ports=(first, second))
+    yield made
+    made.fleet("specialists", "stop", code=None)
     clean_up(project_hash(tmp_path / "demo"))
 
 
@@ -49,6 +51,8 @@ def test_the_screen_of_the_readme_is_what_the_commands_print(
     assert f"http://127.0.0.1:{demo.web_port}/cgi-bin/hello: Hello from Fleet, the database is reachable" in shown
     assert f"127.0.0.1:{demo.pg_port}: PostgreSQL 1" in shown
     assert "fleet status" in shown
+    assert "mission/welcome completed, 3 of 3 sorties done" in shown
+    assert "It was read by another one, who said: say who has read it" in shown
     assert "make clean-demo" in shown
 
     for command, expected in screen():
