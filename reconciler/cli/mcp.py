@@ -84,6 +84,8 @@ def _over_http(server: MCPServer, host: str, port: int) -> None:
     if not token:
         token = secrets.token_urlsafe(32)
         print(f"  Authorization: Bearer {token}", file=sys.stderr, flush=True)
+    # The server ends in good order on SIGTERM, and then sends it to us again: there is still leaving to do.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     serve(server, listener, token)
 
 

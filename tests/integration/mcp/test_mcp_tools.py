@@ -119,7 +119,7 @@ def test_an_agent_works_on_a_sortie_from_claim_to_review(
 
 async def _rework(agent: Agent) -> None:
     claim = await agent("claim")
-    assert (claim["kind"], claim["feedback"]) == ("rework", "say what it is for")
+    assert (claim["kind"], claim["feedback"]) == ("rework", "say what it is for\nerror: no docstring (a.py:1)")
     back = await agent("hand_back", reason="not mine")
     assert back["status"] == "pending"
 
