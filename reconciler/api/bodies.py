@@ -13,13 +13,12 @@ from reconciler.api.refusals import BodyTooLarge, InputUnclear, RequestTooSlow
 class Body:
     """The body of one request, read once and handed on."""
 
-    __slots__ = ("_length", "_limit", "_most", "_received", "_replayed", "_seconds", "_whole")
+    __slots__ = ("_length", "_most", "_received", "_replayed", "_seconds", "_whole")
 
     def __init__(self, receive: Receive, most: int, seconds: float) -> None:
         self._received = receive
         self._most = most
         self._seconds = seconds
-        self._limit = most
         self._length = 0
         self._whole: bytes | None = None
         self._replayed = False
@@ -39,6 +38,11 @@ class Body:
             raise InputUnclear("Content-Length is no number")
         if int(said) > self._most:
             raise self._too_large()
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is more of it than was read."""
+        return bool(self._seconds)
 
     async def receive(self) -> Message:
         """The next part, for the application."""

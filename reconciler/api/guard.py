@@ -72,9 +72,6 @@ class Guard:
             if not request.answered:
                 self._service.metrics.refused.add(error.code)
                 response = answer_error(error, scope["path"], request_id=request.id)
-                if _has_body(request.headers):
-                    # Nobody reads the rest of it.
-                    response.headers["connection"] = "close"
                 await response(scope, receive, request.send)
         except Exception:
             self._log.exception("a request failed", request_id=request.id, method=scope["method"], path=scope["path"])
@@ -137,6 +134,7 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, request: _Request, caller: Caller) -> None:
         settings = self._service.settings
         body = Body(receive, settings.body_bytes, settings.body_seconds)
+        request.body = body
         body.check(request.headers)
         scope["fleet.service"] = self._service
         scope["fleet.caller"] = caller
@@ -216,7 +214,7 @@ class Guard:
 class _Request:
     """One request on its way through: its id, its headers, and what was answered so far."""
 
-    __slots__ = ("_content", "_head", "_keeping", "_send", "answered", "headers", "id", "status")
+    __slots__ = ("_content", "_head", "_keeping", "_send", "answered", "body", "headers", "id", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -228,6 +226,7 @@ class _Request:
         )
         self.answered = False
         self.status = 0
+        self.body: Body | None = None
         self._send = send
         self._keeping = False
         self._head: list[tuple[bytes, bytes]] = []
@@ -254,7 +253,11 @@ class _Request:
             self.answered = True
             self.status = message["status"]
             self._head = list(message.get("headers", ()))
-            message["headers"] = [*self._head, (b"x-request-id", self.id.encode())]
+            more = [(b"x-request-id", self.id.encode())]
+            if _has_body(self.headers) and (self.body is None or self.body.unread):
+                # Nobody reads the rest of it, so nothing can follow on this connection.
+                more.append((b"connection", b"close"))
+            message["headers"] = [*self._head, *more]
         elif self._keeping and message["type"] == "http.response.body":
             self._content += message.get("body", b"")
         await self._send(message)
