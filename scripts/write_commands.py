@@ -16,6 +16,10 @@ _HEAD = """\
 
 Written from the commands' own help by `make docs`; `fleet COMMAND --help` says the same.
 
+`fleet --remote URL COMMAND` looks at the fleet of a server elsewhere (`fleet serve`), with the token in `FLEET_TOKEN`. It
+works for what reads: `status`, `why`, `history`, `events`, `diff`, and the lists of `missions`, `sorties`, `specialists`,
+`squawk`, `locks` and `checkpoints`.
+
 Commands about a project share these options:
 
 """

@@ -48,6 +48,9 @@ def described(app: FastAPI) -> dict[str, Any]:
         for path, method, operation in _operations(found):
             if path.startswith(_OPEN):
                 operation["security"] = []
+            else:
+                for code in (401, 403, 421, 429) if "older" not in operation["tags"] else ():
+                    operation["responses"].setdefault(str(code), refusal(code))
             _complete(method, operation)
         _link(found)
         _share(found)

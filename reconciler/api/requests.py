@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from reconciler.api.input import Input
 from reconciler.client.documents import Priority, ReviewKind, Urgency, Verdict
 from reconciler.work.attempts import FailureCause
+from reconciler.work.checkpoints import Trigger
 
 LONGEST_MS = 86_400_000
 LONGEST_WAIT_MS = 60_000
@@ -327,6 +328,8 @@ class CreateCheckpoint(Input):
     specialist_id: Id
     context: Facts = Field(default_factory=dict)
     mission_id: Id | None = None
+    note: Text = ""
+    trigger: Trigger = "manual"
     ttl_hours: Annotated[float, Field(gt=0, le=87_600, allow_inf_nan=False)] | None = None
 
 

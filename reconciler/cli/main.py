@@ -111,6 +111,23 @@ VERBS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     ),
 )
 
+REMOTE_VERBS = frozenset(
+    {
+        "checkpoints",
+        "diff",
+        "events",
+        "history",
+        "locks",
+        "missions",
+        "sorties",
+        "specialists",
+        "squawk",
+        "status",
+        "why",
+    }
+)
+"""Verbs that can look at a fleet on another machine, with `fleet --remote`."""
+
 _BY_NAME: dict[str, Verb] = {verb.name: verb for _, verbs in VERBS for verb in verbs}
 
 
@@ -167,6 +184,10 @@ app = typer.Typer(cls=LazyVerbs, rich_markup_mode=None, no_args_is_help=True, pr
 
 @app.callback()
 def fleet(
+    context: typer.Context,
+    remote: str = typer.Option(
+        "", "--remote", help="Look at the fleet of a server instead, with the token in FLEET_TOKEN.", metavar="URL"
+    ),
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_show_version, is_eager=True),
 ) -> None:
     """Declare services, agents and their work in fleet.yaml; Fleet makes it so and remembers why.
@@ -178,6 +199,15 @@ def fleet(
       fleet apply           make it happen
       fleet why service/web ask why
     """
+    verb = context.invoked_subcommand
+    if remote and verb is not None and verb not in REMOTE_VERBS:
+        listed = ", ".join(sorted(REMOTE_VERBS))
+        raise typer.BadParameter(
+            f"fleet {verb} works only on the machine itself; elsewhere there are {listed}", param_hint="--remote"
+        )
+    from reconciler.cli.options import REMOTE
+
+    REMOTE.set(remote)
 
 
 def report_error(error: FleetError, *, as_json: bool) -> None:

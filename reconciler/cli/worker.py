@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,12 +44,16 @@ def worker(
     starts workers by itself; this is the same worker, in the foreground. SIGTERM lets the command that runs go on for
     the grace, and hands back what is not done then.
 
+    With FLEET_REMOTE and FLEET_TOKEN it asks the server there for work instead of the log on this machine, and works in
+    this folder.
+
     \b
     Examples:
       fleet worker --specialist builder
       fleet worker --specialist builder --replica 2 --idle-exit
       fleet worker -s reviewer --once --json
     """
+    from reconciler.client.address import REMOTE
     from reconciler.control.session import open_session
     from reconciler.control.worker.loop import WorkerOptions
     from reconciler.control.worker.opening import open_worker
@@ -55,8 +61,9 @@ def worker(
     grace_ms = duration(grace, "--grace") or 0
     options = WorkerOptions(once=once, idle_exit=idle_exit, grace_s=grace_ms / 1000)
     tell = _Lines(as_json=as_json)
+    where = replace(project, remote=project.remote or os.environ.get(REMOTE, ""))
     with (
-        open_session(project, source="worker") as session,
+        open_session(where, source="worker") as session,
         open_worker(session, specialist, replica, tell, options) as found,
         _signals(found) as caught,
     ):

@@ -48,7 +48,7 @@ class Session:
 
     Attributes:
         file: the fleet file.
-        directory: the project's folder.
+        directory: the project's folder; `here` is the one on this machine.
         project: its hash, the mark of ownership.
         database: where the log is, or would be.
         worker_command: instead of `fleet worker` of this installation.
@@ -77,7 +77,7 @@ class Session:
         self._store: Store | None = None
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.file = project.file
-        self.directory = project.directory
+        self.directory = self.here = project.directory
         self.project = project_hash(project.directory)
         self.database = database_path(project.directory, project.file, flag=project.database, environ=self.environ)
 

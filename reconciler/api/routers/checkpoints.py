@@ -43,6 +43,8 @@ async def create_checkpoint(access: Working, body: CreateCheckpoint) -> Response
             mission_id=body.mission_id or "",
             specialist_id=body.specialist_id,
             context=body.context,
+            note=body.note,
+            trigger=body.trigger,
             ttl_hours=body.ttl_hours,
         )
         return take(work)

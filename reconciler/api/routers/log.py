@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from reconciler.api.access import Access, Reading
 from reconciler.api.documented import answers
+from reconciler.api.refusals import InputUnclear
 from reconciler.client.log_documents import Head, KeyedRow, Survey, TableRows
 from reconciler.control.session import Session
 from reconciler.control.survey import survey
@@ -42,7 +43,9 @@ async def get_moment(
     sequence: Sequence = None,
     time_ms: Annotated[int | None, Query(ge=0, le=2**62, description="Unix ms.")] = None,
 ) -> Response:
-    """The sequence number that the log ended with at a moment."""
+    """The sequence number that the log ended with at a moment: one of the two that it may be named by."""
+    if (sequence is None) == (time_ms is None):
+        raise InputUnclear("name the moment by one of `sequence` and `time_ms`")
     store = access.service.store
     found = await access.service.in_thread(lambda: store.sequence_at(Moment(sequence, time_ms)))
     return access.answer({"sequence_number": found})

@@ -11,11 +11,24 @@ from reconciler.client.documents import Checkpoint, Recovery
 
 
 def create(
-    specialist_id: str, context: Mapping[str, Any] | None = None, *, ttl_hours: float | None = None
+    specialist_id: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    mission_id: str | None = None,
+    note: str | None = None,
+    trigger: str | None = None,
+    ttl_hours: float | None = None,
 ) -> Call[Checkpoint]:
-    """Keep what a specialist is about."""
-    body = present({"specialist_id": specialist_id, "context": dict(context or {}), "ttl_hours": ttl_hours})
-    return Call(method="POST", path=path("checkpoints"), body=body, answer=Checkpoint, inside="checkpoint")
+    """Keep what a specialist, or a mission, is about."""
+    body = {
+        "specialist_id": specialist_id,
+        "context": dict(context or {}),
+        "mission_id": mission_id,
+        "note": note,
+        "trigger": trigger,
+        "ttl_hours": ttl_hours,
+    }
+    return Call(method="POST", path=path("checkpoints"), body=present(body), answer=Checkpoint, inside="checkpoint")
 
 
 def list_(

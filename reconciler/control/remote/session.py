@@ -31,6 +31,7 @@ class RemoteSession(Session):
         self._values = project
         self._source = source
         self._ci = False
+        self.here = project.directory
         self.environ = os.environ if environ is None else environ
         self.client = Client(parse(address, token=self.environ.get(TOKEN, "")))
         try:

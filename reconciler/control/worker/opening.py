@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from reconciler.apply.mask import Mask
 from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.desk.desk import Desk
 from reconciler.control.worker.alone import Alone
@@ -20,6 +21,7 @@ from reconciler.control.worker.settings import declared, environment
 from reconciler.errors import NotFound
 from reconciler.events.store.files import make_private_folder
 from reconciler.paths import project_data_dir
+from reconciler.spec.desired import SecretUse
 
 if TYPE_CHECKING:
     from reconciler.control.remote.session import RemoteSession
@@ -43,7 +45,13 @@ def open_worker(session: Session, name: str, replica: int, tell: Tell, options: 
     office, data = _office(session, identity, desired)
     variables = environment(spec, desired, project=session.here, environ=session.environ)
     containers = _containers(identity, variables)
-    bench = Bench(harness=spec.harness, folder=folder, data=data, environment=variables, contained=containers)
+    mask = Mask()
+    for variable, value in spec.environment.items():
+        if isinstance(value, SecretUse):
+            mask.learn(variables.get(variable, ""))
+    bench = Bench(
+        harness=spec.harness, folder=folder, data=data, environment=variables, mask=mask, contained=containers
+    )
     with Alone(data, identity.id):
         if containers is not None:
             containers.sweep()

@@ -274,7 +274,7 @@ def test_a_key_is_done_once(http: httpx.Client, served: Served) -> None:
 
 
 def test_what_cannot_be_recorded_is_refused(http: httpx.Client) -> None:
-    for inside in (b'"\\ud800"', b"1" + b"0" * 300, b"[" * 5_000 + b"]" * 5_000):
+    for inside in (b'"\\ud800"', b"1" + b"0" * 5_000, b"[" * 5_000 + b"]" * 5_000):
         body = b'{"title": "x", "metadata": {"a": ' + inside + b"}}"
         answer = http.post("/api/v1/sorties", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422, answer.text
