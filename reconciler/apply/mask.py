@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -26,6 +27,11 @@ class Mask:
         with self._lock:
             self._forms |= {form for form in forms if len(form.strip()) >= _SHORTEST}
 
+    def stream(self) -> MaskedStream:
+        """A filter for bytes that come in pieces, for the values that are known now."""
+        with self._lock:
+            return MaskedStream(form.encode("utf-8", "surrogatepass") for form in self._forms)
+
     def __call__(self, text: str) -> str:
         """The text with every known value hidden, longer ones first."""
         with self._lock:
@@ -33,6 +39,43 @@ class Mask:
         for form in forms:
             text = text.replace(form, HIDDEN)
         return text
+
+
+class MaskedStream:
+    """Hides values in bytes that come in pieces, also where a value is cut in two by the pieces.
+
+    Args:
+        forms: what is to be hidden.
+    """
+
+    def __init__(self, forms: Iterable[bytes]) -> None:
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go on now; what could be the beginning of a value waits for the next piece."""
+        if not self._forms:
+            return data
+        hidden = self._hidden(self._held + data)
+        beginning = max(_beginning(form, hidden) for form in self._forms)
+        cut = len(hidden) - beginning
+        self._held = hidden[cut:]
+        return hidden[:cut]
+
+    def rest(self) -> bytes:
+        """What still waits, when nothing more comes."""
+        held, self._held = self._held, b""
+        return held
+
+    def _hidden(self, data: bytes) -> bytes:
+        for form in self._forms:
+            data = data.replace(form, HIDDEN.encode())
+        return data
+
+
+def _beginning(form: bytes, data: bytes) -> int:
+    """How many bytes at the end of the data are the beginning of the form, but not all of it."""
+    return next((count for count in range(min(len(form) - 1, len(data)), 0, -1) if data.endswith(form[:count])), 0)
 
 
 def _spellings(text: str) -> set[str]:

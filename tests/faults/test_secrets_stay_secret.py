@@ -55,6 +55,15 @@ services:
     job: true
     environment: {{A: {{secret: awkward}}, B: {{secret: told}}}}
     secrets: [lines]
+specialists:
+  agent:
+    harness: shell
+    environment: {{T: {{secret: plain}}}}
+missions:
+  tell:
+    title: Tell
+    sorties:
+      all: {{title: Tell it, run: 'echo "done with $T $(printf %s "$T" | base64)"; echo "$T" >&2; exit 1'}}
 notifications:
   - {{events: [apply_failed, "drift_*"], webhook: {{secret: hook}}}}
 """
@@ -127,7 +136,7 @@ def everything_said(project: Installed, kept: Path) -> str:
     fleet("plan")
     fleet("plan", "--json")
     fleet("plan", "--out", str(kept / "plan.fleet"))
-    fleet("apply", "--yes", "--timeout", "8s", "--diff")
+    fleet("apply", "--yes", "--wait", "--timeout", "8s", "--diff")
     for words in (
         ("status",),
         ("status", "--json"),
@@ -137,6 +146,10 @@ def everything_said(project: Installed, kept: Path) -> str:
         ("events", "--json", "--limit", "0"),
         ("why", "service/talker"),
         ("why", "service/quitter", "--json"),
+        ("why", "sortie/tell/all"),
+        ("missions", "show", "tell", "--json"),
+        ("sorties", "list", "--all", "--json"),
+        ("specialists", "list", "--json"),
         ("doctor", "--json"),
         ("bundle", "--out", str(kept / "bundle.tar.gz")),
         ("backup", "--to", str(kept)),

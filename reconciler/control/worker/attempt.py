@@ -11,9 +11,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reconciler.apply.mask import Mask
 from reconciler.control.desk.briefing import Brief
 from reconciler.control.worker import process
 from reconciler.control.worker.artifacts import artifact_file, log_file, write_log
@@ -25,6 +26,7 @@ from reconciler.work.harness import Command, Ended, Limits, Outcome, Reader, Rep
 from reconciler.work.harness.text import Excerpt, decoded, ending
 
 LOG_BYTES = 2 * 1024 * 1024
+ERRORS_BYTES = 65_536
 OUTPUT_BYTES = 1_048_576
 INPUT, OUTPUT = "input.json", "output.json"
 
@@ -37,6 +39,7 @@ class Bench:
         folder: where its commands run.
         data: the project's data folder.
         environment: of its commands.
+        mask: knows the secrets in it; what a command prints goes through it before anybody reads it.
         contained: puts a command into a container; the command as it is to be run outside of it, and how to end that.
     """
 
@@ -44,6 +47,7 @@ class Bench:
     folder: Path
     data: Path
     environment: Mapping[str, str]
+    mask: Mask = field(default_factory=Mask)
     contained: Callable[[Command, Path, Path, str], tuple[Launch, Callable[[], None]]] | None = None
 
 
@@ -77,11 +81,11 @@ def attempt(
     run = _Run(given, bench, stopper, reader, on_progress)
     with tempfile.TemporaryDirectory(prefix="fleet-") as scratch:
         finished = run.carry_out(harnessed.command, Path(scratch), on_started)
-        output = _left_in(Path(scratch) / OUTPUT)
+        output = run.masked(_left_in(Path(scratch) / OUTPUT))
     run.keep_log(finished)
     ended = Ended(
         exit_code=finished.exit_code,
-        errors=ending(decoded(finished.errors.content())),
+        errors=ending(decoded(run.errors.content())),
         output=output,
         at_ms=time.time_ns() // 1_000_000,
     )
@@ -103,6 +107,13 @@ class _Run:
         self._reader = reader
         self._on_progress = on_progress
         self._log = Excerpt(LOG_BYTES)
+        self._output, self._told = bench.mask.stream(), bench.mask.stream()
+        self.errors = Excerpt(ERRORS_BYTES)
+
+    def masked(self, data: bytes) -> bytes:
+        """Bytes that are there as a whole, with the secrets hidden."""
+        stream = self._bench.mask.stream()
+        return stream.feed(data) + stream.rest()
 
     def carry_out(self, command: Command, scratch: Path, on_started: Callable[[int], None]) -> Finished:
         (scratch / INPUT).write_text(json.dumps(self._document(), ensure_ascii=False), encoding="utf-8")
@@ -111,11 +122,13 @@ class _Run:
             return process.run(
                 launch,
                 self._stopper,
-                on_output=self._take,
-                on_errors=self._log.feed,
+                on_output=lambda data: self._take(self._output.feed(data)),
+                on_errors=lambda data: self._take_errors(self._told.feed(data)),
                 on_started=on_started,
             )
         finally:
+            self._take(self._output.rest())
+            self._take_errors(self._told.rest())
             if self._stopper.why:
                 end()
 
@@ -152,6 +165,10 @@ class _Run:
             for path, digest in digests.items()
         }
         return document
+
+    def _take_errors(self, data: bytes) -> None:
+        self._log.feed(data)
+        self.errors.feed(data)
 
     def _take(self, data: bytes) -> None:
         self._log.feed(data)

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import IO, Literal
 
 from reconciler.errors import ToolMissing
-from reconciler.work.harness.text import Excerpt
 
 Why = Literal["", "timeout", "lost", "budget", "shutdown", "interrupted"]
 
 GRACE_S = 3.0
-ERRORS_BYTES = 65_536
 _PIECE = 65_536
 _LOOK_S = 0.05
 
@@ -68,10 +66,9 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How it ended: exit code (negative: a signal), the head and tail of its errors, why it was ended if it was."""
+    """How it ended: exit code (negative: a signal), and why it was ended if it was."""
 
     exit_code: int
-    errors: Excerpt
     why: Why
     seconds: float
 
@@ -81,8 +78,8 @@ def run(
     stopper: Stopper,
     *,
     on_output: Callable[[bytes], None],
+    on_errors: Callable[[bytes], None],
     on_started: Callable[[int], None] = lambda group: None,
-    on_errors: Callable[[bytes], None] = lambda data: None,
     grace_s: float | None = None,
 ) -> Finished:
     """Run a command to its end.
@@ -90,6 +87,7 @@ def run(
     Args:
         stopper: ends it early.
         on_output: told of every piece of its standard output; may stop it through the stopper.
+        on_errors: told of every piece of its standard error.
         on_started: told of its process group.
         grace_s: between the polite and the impolite way of ending it; `GRACE_S` when left out.
 
@@ -116,7 +114,7 @@ def run(
         running.follow(GRACE_S if grace_s is None else grace_s)
     finally:
         running.close()
-    return Finished(process.returncode, running.errors, stopper.why, time.monotonic() - begun)
+    return Finished(process.returncode, stopper.why, time.monotonic() - begun)
 
 
 class _Running:
@@ -138,18 +136,16 @@ class _Running:
         self._stdin: IO[bytes] = process.stdin
         self._pipes: dict[int, Callable[[bytes], None]] = {
             process.stdout.fileno(): on_output,
-            process.stderr.fileno(): self._take_errors,
+            process.stderr.fileno(): on_errors,
         }
         self._pipes_open = dict.fromkeys(self._pipes)
         self._files = (process.stdin, process.stdout, process.stderr)
         self._stopper = stopper
-        self._on_errors = on_errors
         self._left = memoryview(launch.stdin)
         self._deadline = begun + launch.timeout_s if launch.timeout_s else 0.0
         self._asked_at = 0.0
         self._ended = _Ending(process)
         self._selector = selectors.DefaultSelector()
-        self.errors = Excerpt(ERRORS_BYTES)
 
     def follow(self, grace_s: float) -> None:
         """Until the process has ended and its output is read."""
@@ -238,10 +234,6 @@ class _Running:
                 pass
         self._signal(signal.SIGKILL)
         self._process.wait()
-
-    def _take_errors(self, data: bytes) -> None:
-        self.errors.feed(data)
-        self._on_errors(data)
 
     def close(self) -> None:
         """Let go of everything; a process that still runs is killed."""

@@ -236,6 +236,20 @@ class TestMask:
             assert "words" not in mask(text).replace("***", "")
             assert "line" not in mask(text).replace("***", "")
 
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+    def test_a_value_that_is_cut_in_two_is_hidden_in_a_stream(self, size: int) -> None:
+        mask = Mask()
+        mask.learn("secret-value")
+        mask.learn("secs")
+        data = b"a secre, a secret-value, secsecs, sec"
+        stream = mask.stream()
+        told = [stream.feed(data[at : at + size]) for at in range(0, len(data), size)]
+        assert b"".join([*told, stream.rest()]) == b"a secre, a ***, ***ecs, sec"
+        assert stream.rest() == b""
+
+    def test_a_stream_without_secrets_holds_nothing_back(self) -> None:
+        assert Mask().stream().feed(b"anything") == b"anything"
+
     def test_a_value_in_base64_is_hidden_too_with_and_without_its_padding(self) -> None:
         mask = Mask()
         mask.learn(b"pass\xc3\xbf?>word")
