@@ -170,14 +170,15 @@ def _missions(
     if not wait or not seen.desired.missions:
         return 0
     from reconciler.cli.work_progress import await_missions
-    from reconciler.control.awaiting import last_runs
+    from reconciler.control.awaiting import last_runs, specialists_kept
     from reconciler.plan.situation import Situation
 
     selection = Situation(seen.desired, seen.projected, options).selection
     names = {name for name in seen.desired.missions if not selection.why_not(f"mission/{name}")}
     store = session.writable(seen.desired.database)
     ids = {one.id for one in last_runs(store.rows(), names) if one.status != "cancelled"}
-    return await_missions(store, ids, timeout_ms=timeout_ms, as_json=as_json) if ids else 0
+    tend = specialists_kept(session, options)
+    return await_missions(store, ids, timeout_ms=timeout_ms, as_json=as_json, tend=tend) if ids else 0
 
 
 def _saved(session: Session, path: Path | None) -> SavedPlan | None:

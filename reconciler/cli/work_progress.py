@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.output import Colour, colour_wanted, paint, print_json_line
@@ -30,7 +30,14 @@ COLOURS: dict[str, Colour] = {
 }
 
 
-def await_missions(store: Store, ids: Collection[str], *, timeout_ms: int = 0, as_json: bool = False) -> int:
+def await_missions(
+    store: Store,
+    ids: Collection[str],
+    *,
+    timeout_ms: int = 0,
+    as_json: bool = False,
+    tend: Callable[[], None] = lambda: None,
+) -> int:
     """Wait for missions with progress; the exit code that their outcome has."""
     from reconciler.cli.interruption import interruptible
     from reconciler.control.awaiting import wait
@@ -38,7 +45,7 @@ def await_missions(store: Store, ids: Collection[str], *, timeout_ms: int = 0, a
     interrupt = threading.Event()
     shown = _watcher(as_json=as_json)
     with interruptible(interrupt, begun=lambda: True), shown:
-        waited = wait(store, ids, shown, timeout_ms=timeout_ms, interrupt=interrupt)
+        waited = wait(store, ids, shown, timeout_ms=timeout_ms, interrupt=interrupt, tend=tend)
     if as_json:
         print_json_line(_document(waited))
     else:

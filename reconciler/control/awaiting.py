@@ -5,18 +5,24 @@ While it waits it does what the loop would do for them: it dispatches, and notic
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from msgspec.structs import replace
+
 from reconciler.control.desk.desk import Desk
 from reconciler.control.dispatching import tick
+from reconciler.errors import FleetError
 from reconciler.events.envelope import Cause
 from reconciler.ops.work_view import MissionView, SortieView, mission_views, sortie_views
+from reconciler.plan.model import PlanOptions, StartProcess
 
 if TYPE_CHECKING:
+    from reconciler.control.session import Session
     from reconciler.projections.rows import Rows
     from reconciler.projections.store import Store
 
@@ -24,6 +30,7 @@ Ending = Literal["completed", "failed", "timed_out", "interrupted"]
 
 _POLL_S = 0.1
 _TICK_EVERY_S = 2.0
+_TEND_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ def wait(
     *,
     timeout_ms: int = 0,
     interrupt: threading.Event | None = None,
+    tend: Callable[[], None] = lambda: None,
 ) -> Waited:
     """Wait until these missions have ended.
 
@@ -83,14 +91,18 @@ def wait(
         tell: is told of all sorties at first, and then of those that have changed; of nothing when all was over before.
         timeout_ms: 0 waits without bound.
         interrupt: set by somebody else to stop waiting; the missions go on.
+        tend: done every few seconds, for what the missions need.
     """
     began = time.monotonic()
     stop = interrupt or threading.Event()
     desk = Desk(store, Cause("fleet", "cli"))
     seen: dict[str, SortieView] | None = None
-    ticked, head = 0.0, -1
+    ticked, tended, head = 0.0, began, -1
     while True:
         now = time.monotonic()
+        if now - tended >= _TEND_EVERY_S:
+            tend()
+            tended = time.monotonic()
         if store.head() != head or now - ticked >= _TICK_EVERY_S:
             tick(desk)
             ticked, head = now, store.head()
@@ -107,6 +119,28 @@ def wait(
         if timeout_ms and (time.monotonic() - began) * 1000 >= timeout_ms:
             return Waited("timed_out", found, time.monotonic() - began)
         stop.wait(_POLL_S)
+
+
+def specialists_kept(session: Session, options: PlanOptions) -> Callable[[], None]:
+    """What starts specialists again that have ended meanwhile. Nothing else is touched, and no edit is taken up.
+
+    Args:
+        options: what narrowed the apply.
+    """
+
+    def tend() -> None:
+        from reconciler.apply.model import ApplyOptions
+        from reconciler.control.cycle import converge
+        from reconciler.control.look import look
+
+        # What fails now may work the next time; the waiting has a bound of its own.
+        with contextlib.suppress(FleetError):
+            seen = look(session, options)
+            gone = sorted({one.resource for one in seen.plan.actions if isinstance(one, StartProcess)})
+            if gone and not seen.reading.changed:
+                converge(session, options=replace(options, targets=tuple(gone), tags=()), how=ApplyOptions(wait=False))
+
+    return tend
 
 
 def _looks(one: SortieView | None) -> tuple[object, ...]:

@@ -54,7 +54,7 @@ def ask(session: Session, goal: str, planner: str) -> Decomposition:
     files = files_of(session.directory)
     job = Job(sortie_id="plan", title=f"Plan: {goal}", prompt=_prompt(goal, files).replace("{{", "{ {"))
     command = build(job, harness).command
-    output = bytearray()
+    output, errors = bytearray(), bytearray()
     with process.Stopper() as stopper:
         done = process.run(
             process.Launch(
@@ -66,9 +66,10 @@ def ask(session: Session, goal: str, planner: str) -> Decomposition:
             ),
             stopper,
             on_output=output.extend,
+            on_errors=errors.extend,
         )
     if done.exit_code or done.why:
-        told = done.errors.content().decode("utf-8", "replace").strip().splitlines()
+        told = errors.decode("utf-8", "replace").strip().splitlines()
         raise FleetError(
             f"the planner {planner} failed: {done.why or (told[-1] if told else f'exit {done.exit_code}')}"
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +19,10 @@ MISSION = "stock-report"
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Iterator[Installed]:
-    """The example in a folder of its own; its specialists are stopped at the end."""
+def installed_alone(tmp_path: Path) -> Iterator[Installed]:
+    """An empty project without an engine; its specialists are stopped at the end."""
     directory = tmp_path / "project"
-    shutil.copytree(FOLDER, directory)
+    directory.mkdir()
     environment = {
         "FLEET_DATA_DIR": str(tmp_path / "data"),
         "FLEET_ACTOR": "ada",
@@ -30,6 +33,13 @@ def example(tmp_path: Path) -> Iterator[Installed]:
     one = Installed(directory, environment)
     yield one
     one.fleet("specialists", "stop", code=None)
+
+
+@pytest.fixture
+def example(installed_alone: Installed) -> Installed:
+    """The example in a folder of its own."""
+    shutil.copytree(FOLDER, installed_alone.directory, dirs_exist_ok=True)
+    return installed_alone
 
 
 def test_the_mission_is_seen_through(example: Installed) -> None:
@@ -57,3 +67,35 @@ def test_the_mission_is_seen_through(example: Installed) -> None:
     example.fleet("plan", "--detailed-exitcode")
     assert example.fleet("apply", "--wait").out.splitlines()[-1].startswith(f"mission/{MISSION} completed")
     example.fleet("verify")
+
+
+LONG = """
+version: 1
+name: long
+specialists:
+  builder: {harness: shell, heartbeat: {interval: 200ms, timeout: 1s}, stop_grace_period: 1s}
+missions:
+  long:
+    sorties:
+      one: {run: "sleep 1", retries: 5, retry_delay: 1ms}
+      two: {run: "true", depends_on: [one]}
+"""
+
+
+def test_a_worker_that_dies_meanwhile_is_started_again(installed_alone: Installed) -> None:
+    project = installed_alone
+    project.write(LONG)
+    waiting = project.start("apply", "--wait", "--timeout", "150s", "--json")
+    assert waiting.stdout is not None
+    told = []
+    for line in waiting.stdout:
+        told.append(json.loads(line))
+        if told[-1].get("status") == "in_progress" and told[-1]["event"] == "sortie":
+            break
+    (found,) = project.fleet("specialists", "list", "--json").json["specialists"]
+    os.kill(found["observed"]["pid"], signal.SIGKILL)
+    rest, errors = waiting.communicate(timeout=170)
+    assert waiting.returncode == 0, (told, rest, errors)
+    assert json.loads(rest.splitlines()[-1])["status"] == "completed"
+    attempts = {one["resource"]: one["attempt"] for one in project.fleet("sorties", "list", "--all", "--json").json}
+    assert attempts == {"sortie/long/one": 2, "sortie/long/two": 1}
