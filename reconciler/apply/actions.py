@@ -27,6 +27,7 @@ from reconciler.plan.model import (
     CreateVolume,
     DefineService,
     DefineSpecialist,
+    DrainProcess,
     ForgetService,
     ForgetSpecialist,
     MoveService,
@@ -49,7 +50,8 @@ from reconciler.plan.model import (
     UpdateContainer,
     UpdateMission,
 )
-from reconciler.spec.desired import to_document
+from reconciler.projections.projected import ProjectedContainer
+from reconciler.spec.desired import limits_of, to_document
 
 Outcomes = list[NewEvent]
 
@@ -118,7 +120,7 @@ def carry_out(means: Means, action: AnyAction, intent: Intent) -> Outcomes:
             # What it comes to is recorded there, with the rules of the agents' world.
             means.work.carry_out(action, intent.event.event_id)
             return []
-        case StartProcess() | ResumeProcess() | ReplaceProcess() | StopProcess() | RemoveProcess():
+        case StartProcess() | ResumeProcess() | DrainProcess() | ReplaceProcess() | StopProcess() | RemoveProcess():
             from reconciler.apply.processes import carry_out_process
 
             return carry_out_process(means, action, intent)
@@ -268,7 +270,14 @@ def start_container(means: Means, action: StartContainer, intent: Intent) -> Out
         if container.state == "created":
             put_files(means, action.container_id, means.definition(digest) or means.service(action.service))
         means.runtime.start(action.container_id)
+        _limit_again(means, known)
     return [running_since_now(means, action, intent, action.container_id, digest=digest)]
+
+
+def _limit_again(means: Means, known: ProjectedContainer | None) -> None:
+    """Podman 4 starts a container with the limits that it was made with, whatever they were changed to since."""
+    if known is not None and known.limits_changed:
+        means.runtime.update(known.container_id, limits_of(known.resources))
 
 
 def stop_container(means: Means, action: StopContainer, intent: Intent) -> Outcomes:
@@ -285,6 +294,7 @@ def restart_container(means: Means, action: RestartContainer, intent: Intent) ->
     owned(means, action.container_id, action.name)
     known = means.recorded(action.container_id)
     means.runtime.restart(action.container_id, action.grace_ms)
+    _limit_again(means, known)
     digest = known.digest if known is not None else ""
     return [running_since_now(means, action, intent, action.container_id, digest=digest)]
 

@@ -8,9 +8,8 @@ the world changed, and last what somebody asked for. A replica with nothing to d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 from msgspec import structs
 
 from reconciler.plan import steps
@@ -19,7 +18,7 @@ from reconciler.plan.model import AnyAction, FieldChange, Reason, ReplaceContain
 from reconciler.plan.reasons import by_hand, counted, edited, moment
 from reconciler.plan.wanted import Wanted
 from reconciler.projections.projected import ProjectedContainer
-from reconciler.spec.desired import Resources
+from reconciler.spec.desired import limits_of
 
 AS_DECLARED = "as declared"
 ALIVE = frozenset({"running", "paused"})
@@ -233,17 +232,10 @@ def _with_limits(wanted: Wanted, container: ProjectedContainer, verdict: Verdict
     """Limits are changed in place, of a container that runs or is about to."""
     if container.resources == wanted.resources or not (container.state == "running" or verdict.actions):
         return verdict
-    changes = values_changed("resources", _limits(container.resources), wanted.spec.resources)
+    changes = values_changed("resources", limits_of(container.resources), wanted.spec.resources)
     if not changes:
         return verdict
     return verdict._replace(actions=(*verdict.actions, steps.update(wanted, container, changes)))
-
-
-def _limits(document: dict[str, Any]) -> Resources:
-    try:
-        return msgspec.convert(document, Resources)
-    except msgspec.ValidationError:
-        return Resources()
 
 
 def _with_name(wanted: Wanted, container: ProjectedContainer, verdict: Verdict) -> Verdict:

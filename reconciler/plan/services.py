@@ -248,7 +248,9 @@ def _standing(looked: Looked) -> Standing:
     stays = tuple(
         container
         for replica, container in looked.containers.items()
-        if not any(isinstance(action, StopContainer) for action in looked.verdicts[replica].actions)
+        # A job that is done stays done when it is stopped in the middle of another run.
+        if container.completed_digest is not None
+        or not any(isinstance(action, StopContainer) for action in looked.verdicts[replica].actions)
     )
     why = next((verdict.why for verdict in looked.verdicts.values() if verdict.why), "no replicas are wanted")
     if any(isinstance(action, StopContainer) for action in actions):

@@ -42,6 +42,7 @@ class ProjectedContainer(Struct, frozen=True):
         drift: fields changed by hand, each with `expected` and `actual`.
         created_at, started_at, changed_at: Unix ms.
         made: the log's position at which it was made or found.
+        limits_changed: its limits were changed in place since.
     """
 
     key: str
@@ -66,6 +67,7 @@ class ProjectedContainer(Struct, frozen=True):
     completed_digest: str | None = None
     drift: dict[str, Any] = field(default_factory=dict)
     made: int = 0
+    limits_changed: bool = False
 
     @property
     def second(self) -> bool:
@@ -321,6 +323,7 @@ def _container(key: str, row: Row) -> ProjectedContainer:
         row["completed_digest"],
         row["drift"],
         row["made"],
+        bool(row.get("limits_changed")),
     )
 
 

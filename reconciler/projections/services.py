@@ -244,7 +244,7 @@ def _(event: Event, rows: Rows) -> None:
 def _(event: Event, rows: Rows) -> None:
     key, row = _container(event, rows)
     if row is not None:
-        _change(event, rows, key, row, resources=event.data["resources"])
+        _change(event, rows, key, row, resources=event.data["resources"], limits_changed=True)
     settle(event, rows)
 
 

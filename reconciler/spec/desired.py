@@ -126,6 +126,14 @@ class Resources(Value, frozen=True):
     pids: int = 0
 
 
+def limits_of(document: dict[str, Any]) -> Resources:
+    """Limits as the log has them; none where they cannot be read any more."""
+    try:
+        return msgspec.convert(document, Resources)
+    except msgspec.ValidationError:
+        return Resources()
+
+
 class Ulimit(Value, frozen=True):
     name: str
     soft: int

@@ -174,6 +174,8 @@ class SimulatedRuntime:
         found.ports = self._published(found)
         found.state, found.started_at, found.exit_code = "running", self.now, None
         found.failures, found.oom_killed = 0, False
+        # As Podman 4 does: it starts with the limits that it was made with.
+        found.resources = found.order.service.resources
         check = found.order.service.healthcheck
         found.health = "starting" if check is not None and check.test[:1] != ("NONE",) else ""
         self._tell("start", found)

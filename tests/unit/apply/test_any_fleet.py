@@ -171,6 +171,11 @@ class AnyFleet(RuleBasedStateMachine):
         for one in self.fleet.runtime.containers.values():
             if one.state == "running" and one.container_id not in self.strangers:
                 assert one.networks == set(one.order.networks), "one that runs was left without its network"
+        for spec in self.fleet.desired.services.values():
+            for known in projected.containers.get(spec.name, ()):
+                one = self.fleet.runtime.containers.get(known.container_id)
+                if one is not None and one.state == "running" and not spec.protect:
+                    assert one.resources == spec.resources, "one that runs has other limits than declared"
 
     @invariant()
     def strangers_are_as_they_were(self) -> None:
