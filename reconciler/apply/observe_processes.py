@@ -79,7 +79,8 @@ class _Look:
             data["intent_id"] = _label(intent)
         pool = self._pools.get(known.pool)
         # One that drains ends by itself when it is done, which is what somebody asked for.
-        asked = intent is not None or (pool is not None and pool.is_down(known.replica))
+        wanted_down = pool is not None and pool.is_down(known.replica)
+        asked = intent is not None or known.drains_until is not None or wanted_down
         event_type = "specialist_process_stopped" if asked else "specialist_process_exited"
         return self._event(known.pool, known.replica, known.process_id, event_type, data, intent)
 

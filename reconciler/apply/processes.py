@@ -18,6 +18,7 @@ from reconciler.apply.reporting import must_report
 from reconciler.errors import ActionFailed, FleetError
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.model import (
+    DrainProcess,
     RemoveProcess,
     ReplaceProcess,
     ResumeProcess,
@@ -29,7 +30,7 @@ from reconciler.runtime.process.model import ObservedProcess, ProcessOrder
 from reconciler.spec.desired import SecretUse, SpecialistSpec
 
 Outcomes = list[NewEvent]
-ProcessAction = StartProcess | ResumeProcess | ReplaceProcess | StopProcess | RemoveProcess
+ProcessAction = StartProcess | ResumeProcess | DrainProcess | ReplaceProcess | StopProcess | RemoveProcess
 _Ending = ReplaceProcess | StopProcess | RemoveProcess
 
 # From being asked to end until being made to.
@@ -51,6 +52,10 @@ def carry_out_process(means: Means, action: ProcessAction, intent: Intent) -> Ou
             process = ObservedProcess(action.process_id, action.pid, {})
             means.processes.resume(process)
             return [intent.outcome("specialist_process_resumed", _named(action, intent, action.process_id))]
+        case DrainProcess():
+            means.crew.drain(action.pool, action.replica, intent.event.event_id)
+            until = _named(action, intent, action.process_id, until=now_ms() + action.grace_ms)
+            return [intent.outcome("specialist_process_drained", until)]
         case ReplaceProcess():
             means.journal.record(_end(means, action, intent))
             means.journal.record(_start(means, action, intent))

@@ -16,13 +16,12 @@ from reconciler.control.look import Look, ReadFile, engine_of, look
 from reconciler.control.reading import read_file
 from reconciler.errors import ConfirmationMissing
 from reconciler.events.envelope import NewEvent
+from reconciler.plan.counts import ends_process
 from reconciler.plan.model import (
     Plan,
     PlanOptions,
     RemoveContainer,
-    RemoveProcess,
     ReplaceContainer,
-    ReplaceProcess,
 )
 from reconciler.plan.naming import specialist_address
 from reconciler.plan.reasons import counted
@@ -221,7 +220,7 @@ def record(session: Session, store: Store, lease: Lease, current: Look, said: Co
 
 def in_words(plan: Plan) -> str:
     """How much a plan removes or replaces, and of what: `2 containers`, `1 specialist`."""
-    crew = any(isinstance(action, RemoveProcess | ReplaceProcess) for action in plan.actions)
+    crew = any(ends_process(action) for action in plan.actions)
     containers = any(isinstance(action, RemoveContainer | ReplaceContainer) for action in plan.actions)
     if crew and containers:
         return f"{plan.destroys} containers and specialists"
@@ -232,7 +231,5 @@ def destroyed(plan: Plan) -> set[str]:
     """Names of the containers, and addresses of the specialists' processes, that a plan removes or replaces."""
     containers = {action.name for action in plan.actions if isinstance(action, RemoveContainer | ReplaceContainer)}
     return containers | {
-        specialist_address(action.pool, action.replica)
-        for action in plan.actions
-        if isinstance(action, RemoveProcess | ReplaceProcess)
+        specialist_address(action.pool, action.replica) for action in plan.actions if ends_process(action)
     }

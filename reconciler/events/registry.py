@@ -69,8 +69,8 @@ TYPES: Mapping[str, EventType] = dict(
             "specialist",
             """specialist_defined specialist_removed specialist_stop_requested specialist_start_requested
             specialist_process_started specialist_process_found specialist_process_stopped specialist_process_exited
-            specialist_process_paused specialist_process_resumed specialist_backoff_started specialist_backoff_reset
-            specialist_restart_abandoned""",
+            specialist_process_paused specialist_process_drained specialist_process_resumed specialist_backoff_started
+            specialist_backoff_reset specialist_restart_abandoned""",
         ),
         *_family(
             "squawk",

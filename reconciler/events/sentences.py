@@ -138,6 +138,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
         + "; Fleet did not do it"
     ),
     "specialist_process_paused": lambda d: f"{_process(d)} was paused; Fleet did not do it",
+    "specialist_process_drained": lambda d: f"{_process(d)} takes nothing more, and goes when it has finished",
     "specialist_process_resumed": lambda d: (
         f"{_process(d)} goes on" + ("; Fleet did not do it" if d.get("external") else "")
     ),

@@ -78,7 +78,7 @@ def _relevant(projected: Projected) -> list[Any]:
 
 def _pool(one: ProjectedPool) -> list[Any]:
     processes = [
-        [each.replica, each.process_id, each.digest, each.state, each.exit_code, each.external]
+        [each.replica, each.process_id, each.digest, each.state, each.exit_code, each.external, each.drains_until]
         for each in one.processes
     ]
     return [one.name, one.document, one.wanted, one.stopped, one.draining, processes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from typing import TypeGuard
 
 from reconciler.plan.model import (
     AdoptContainer,
@@ -15,6 +16,7 @@ from reconciler.plan.model import (
     CreateVolume,
     DefineService,
     DefineSpecialist,
+    DrainProcess,
     ForgetService,
     ForgetSpecialist,
     MoveService,
@@ -75,7 +77,7 @@ def thing_of(action: AnyAction) -> str:
             return replica_address(action.service, action.replica)
         case StartProcess() | ResumeProcess() | ReplaceProcess() | StopProcess():
             return specialist_address(action.pool, action.replica)
-        case RemoveProcess():
+        case RemoveProcess() | DrainProcess():
             # A second process of its replica is told apart by its own id, which its action's id has.
             return action.id.partition(" ")[2]
         case (
@@ -119,8 +121,8 @@ def destroys(actions: Iterable[AnyAction], gone: Container[str]) -> int:
         gone: ids of containers that are no longer there, whose removal is book-keeping.
     """
     return sum(
-        isinstance(action, ReplaceContainer | ReplaceProcess)
-        or (isinstance(action, RemoveProcess) and action.reason.code != "duplicate")
+        isinstance(action, ReplaceContainer)
+        or ends_process(action)
         or (
             isinstance(action, RemoveContainer)
             and action.reason.code != "duplicate"
@@ -128,3 +130,9 @@ def destroys(actions: Iterable[AnyAction], gone: Container[str]) -> int:
         )
         for action in actions
     )
+
+
+def ends_process(action: AnyAction) -> TypeGuard[ReplaceProcess | RemoveProcess | DrainProcess]:
+    """Whether a specialist's process is removed or replaced by it, at once or when it has finished what it works on."""
+    ending = isinstance(action, ReplaceProcess | RemoveProcess | DrainProcess)
+    return ending and action.reason.code not in ("duplicate", "requested")

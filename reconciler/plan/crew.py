@@ -15,6 +15,7 @@ import msgspec
 from reconciler.plan.fields import UNKNOWN, Changed, compare_specialists
 from reconciler.plan.model import (
     AnyAction,
+    DrainProcess,
     FieldChange,
     Reason,
     RemoveProcess,
@@ -151,7 +152,8 @@ def _down(wanted: WantedPool, alive: ProjectedProcess | None) -> Verdict:
         return Verdict(why="stopped on request")
     if wanted.drains(alive.replica):
         return Verdict(why="drains: ends when it has finished what it works on")
-    return Verdict(stop(wanted, alive, Reason("requested", "stopped on request")))
+    action = stop(wanted, alive, Reason("requested", "stopped on request"))
+    return first_drained(wanted.situation, alive, action)
 
 
 def _alive(wanted: WantedPool, process: ProjectedProcess) -> Verdict:
@@ -161,7 +163,7 @@ def _alive(wanted: WantedPool, process: ProjectedProcess) -> Verdict:
             text = edited(changed).text
             told = f"is protected and would be replaced: {text}; `protect: false` in its block allows it"
             return Verdict(why=f"protected; {text}", warning=told)
-        return Verdict(replace(wanted, process, edited(changed)))
+        return first_drained(wanted.situation, process, replace(wanted, process, edited(changed)))
     if process.state == "paused":
         held = _held_back(wanted, process.replica)
         if held is not None:
@@ -211,6 +213,26 @@ def _held_back(wanted: WantedPool, replica: int) -> Verdict | None:
     if not found.holds(situation.options.now_ms):
         return None
     return Verdict(why=f"waits until {moment(found.until or 0)} after {failures}")
+
+
+Going = StopProcess | ReplaceProcess | RemoveProcess
+
+
+def first_drained(situation: Situation, process: ProjectedProcess, action: Going) -> Verdict:
+    """The way in which a replica goes: at once, or, for who looks again, when it has finished what it works on."""
+    pool = situation.projected.pools[process.pool]
+    worker = pool.workers.get(process.replica)
+    busy = worker is not None and worker.status == "busy" and process.state == "running"
+    if not (busy and situation.options.drain_first) or action.reason.code == "duplicate":
+        return Verdict(action)
+    if process.drains_until is None:
+        common = {field: getattr(action, field) for field in ("resource", "reason", "pool", "replica", "grace_ms")}
+        address = action.id.partition(" ")[2]
+        drained = DrainProcess(id=f"drain {address}", process_id=process.process_id, pid=process.pid, **common)
+        return Verdict(drained)
+    if process.drains_until > situation.options.now_ms:
+        return Verdict(why=f"{action.reason.text}; goes when it has finished what it works on")
+    return Verdict(action)
 
 
 def start(wanted: WantedPool, replica: int, reason: Reason, last: ProjectedProcess | None = None) -> StartProcess:

@@ -295,6 +295,16 @@ class ResumeProcess(Action, tag="resume_process", frozen=True, omit_defaults=Tru
     pid: int
 
 
+class DrainProcess(Action, tag="drain_process", frozen=True, omit_defaults=True, kw_only=True):
+    """Give a replica that has to go nothing more; it goes when it has finished what it works on, or its time is over."""
+
+    pool: str
+    replica: int
+    process_id: str
+    pid: int
+    grace_ms: int = 60_000
+
+
 class ReplaceProcess(Action, tag="replace_process", frozen=True, omit_defaults=True, kw_only=True):
     """Let a replica finish what it works on, or hand it back after the grace period; then start it anew."""
 
@@ -351,6 +361,7 @@ AnyAction = (
     | ForgetSpecialist
     | StartProcess
     | ResumeProcess
+    | DrainProcess
     | ReplaceProcess
     | StopProcess
     | RemoveProcess
@@ -461,6 +472,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
         now_ms: the time that suspensions and back-offs are measured by.
         heal: whether what somebody else changed is put right, or only told.
         restart_unhealthy: whether a container whose health check fails is restarted.
+        drain_first: whether a specialist that works and has to go is only drained for now, for who looks again.
     """
 
     targets: tuple[str, ...] = ()
@@ -473,6 +485,7 @@ class PlanOptions(msgspec.Struct, frozen=True):
     now_ms: int = 0
     heal: bool = True
     restart_unhealthy: bool = False
+    drain_first: bool = False
 
 
 def verb_of(action: AnyAction) -> Verb:
@@ -490,7 +503,7 @@ def verb_of(action: AnyAction) -> Verb:
             return "update"
         case StartContainer() | ResumeProcess() | StartMission():
             return "start"
-        case StopContainer() | StopProcess() | CancelMission():
+        case StopContainer() | StopProcess() | DrainProcess() | CancelMission():
             return "stop"
         case RestartContainer():
             return "restart"

@@ -14,7 +14,7 @@ from reconciler.plan import crew
 from reconciler.plan.crew import Verdict, WantedPool
 from reconciler.plan.draft import Draft
 from reconciler.plan.fields import changes_of
-from reconciler.plan.model import DefineSpecialist, ForgetSpecialist, Reason, ReplaceProcess
+from reconciler.plan.model import DefineSpecialist, DrainProcess, ForgetSpecialist, Reason, ReplaceProcess
 from reconciler.plan.naming import specialist_address
 from reconciler.plan.reasons import edited
 from reconciler.plan.situation import Situation
@@ -59,7 +59,7 @@ def _declared(
     for replica in replicas:
         here = [one for one in alive if one.replica == replica]
         action = _replica(situation, draft, wanted, replica, here, place, recorded)
-        if action and isinstance(draft.get(action), ReplaceProcess):
+        if action and isinstance(draft.get(action), ReplaceProcess | DrainProcess):
             if before:
                 draft.after(action, before)
             before = action
@@ -128,11 +128,15 @@ def _remove(
     if why:
         draft.keep(address, why)
         return ""
-    action = crew.remove(process, reason, wanted.spec.stop_grace_ms, second=second)
-    draft.add(action, place=place, replica=process.replica)
+    removal = crew.remove(process, reason, wanted.spec.stop_grace_ms, second=second)
+    verdict = crew.first_drained(situation, process, removal)
+    if verdict.action is None:
+        draft.keep(address, verdict.why)
+        return ""
+    action = draft.add(verdict.action, place=place, replica=process.replica)
     if recorded:
-        draft.after(action.id, recorded)
-    return action.id
+        draft.after(action, recorded)
+    return action
 
 
 def _define(draft: Draft, wanted: WantedPool, place: int) -> str:
@@ -175,9 +179,14 @@ def _leave(
             kept += 1
             continue
         reason = _DUPLICATE if second else _LEFT if pool.document else _STRANGER
-        action = crew.remove(process, reason, grace_ms, second=second)
         seen.add(process.replica)
-        removals.append(draft.add(action, place=place, replica=process.replica))
+        verdict = crew.first_drained(situation, process, crew.remove(process, reason, grace_ms, second=second))
+        if verdict.action is None or isinstance(verdict.action, DrainProcess):
+            kept += 1
+        if verdict.action is None:
+            draft.keep(crew.process_address(process, second=second), verdict.why)
+        else:
+            removals.append(draft.add(verdict.action, place=place, replica=process.replica))
     if pool.document and not kept:
         forget = ForgetSpecialist(id=f"forget {address}", resource=address, reason=_LEFT, pool=pool.name)
         draft.add(forget, place=place)

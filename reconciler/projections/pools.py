@@ -23,6 +23,7 @@ class ProjectedProcess(Struct, frozen=True):
         definition: that definition's document; None when the log does not know it.
         external: its last change of state was not Fleet's doing.
         log: the file that takes what it prints.
+        drains_until: it takes nothing more, and has until then to finish what it works on; None when it need not go.
         started_at, changed_at: Unix ms.
         cause_event: hex of the event that last changed it.
     """
@@ -40,6 +41,7 @@ class ProjectedProcess(Struct, frozen=True):
     started_at: int = 0
     changed_at: int = 0
     cause_event: str = ""
+    drains_until: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -134,6 +136,7 @@ def _process(row: Row) -> ProjectedProcess:
         row["started_at"],
         row["changed_at"],
         row["cause_event"],
+        row.get("drains_until"),
     )
 
 

@@ -95,6 +95,7 @@ def _(event: Event, rows: Rows) -> None:
         "exit_code": None,
         "external": False,
         "log": data.get("log", ""),
+        "drains_until": None,
         "started_at": event.occurred_at,
         "changed_at": event.occurred_at,
         "cause_event": event.event_id.hex,
@@ -107,6 +108,15 @@ def _(event: Event, rows: Rows) -> None:
 def _(event: Event, rows: Rows) -> None:
     external = event.event_type == "specialist_process_exited"
     _change(event, rows, state="exited", exit_code=event.data.get("exit_code"), external=external)
+    settle(event, rows)
+
+
+@folds("specialist_process_drained")
+def _(event: Event, rows: Rows) -> None:
+    row = rows.get("processes", event.data["process_id"])
+    if row is not None:
+        # Its state stays what it is, and so does what last changed it.
+        rows.put("processes", event.data["process_id"], stamped(event, {**row, "drains_until": event.data["until"]}))
     settle(event, rows)
 
 

@@ -21,6 +21,7 @@ from reconciler.plan.model import (
     CreateVolume,
     DefineService,
     DefineSpecialist,
+    DrainProcess,
     ForgetService,
     ForgetSpecialist,
     MoveService,
@@ -154,7 +155,7 @@ class Log:
                 yield from _told(missions.follow_file(mission, spec, row["metadata"], now_ms=self.now_ms))
             case CancelMission(mission_id=mission_id):
                 yield from _told(self._cancelled(mission_id))
-            case StartProcess() | ReplaceProcess() | StopProcess() | RemoveProcess() | ResumeProcess():
+            case StartProcess() | ReplaceProcess() | StopProcess() | RemoveProcess() | ResumeProcess() | DrainProcess():
                 yield from _process(action, label)
             case CreateNetwork() | ReplaceNetwork() | RemoveNetwork() | CreateVolume() | PullImage() | BuildImage():
                 yield from _shared(action)
@@ -248,11 +249,13 @@ def _started(service: str, replica: int, container_id: str, desired: Desired, la
 
 
 def _process(
-    action: StartProcess | ReplaceProcess | StopProcess | RemoveProcess | ResumeProcess, label: str
+    action: StartProcess | ReplaceProcess | StopProcess | RemoveProcess | ResumeProcess | DrainProcess, label: str
 ) -> Iterator[Told]:
     replica = {"pool": action.pool, "replica": action.replica, "intent_id": label}
     if isinstance(action, ResumeProcess):
         yield "specialist_process_resumed", {**replica, "process_id": action.process_id}
+    elif isinstance(action, DrainProcess):
+        yield "specialist_process_drained", {**replica, "process_id": action.process_id, "until": START_MS + 60_000}
     elif not isinstance(action, StartProcess):
         yield "specialist_process_stopped", {**replica, "process_id": action.process_id, "exit_code": 0}
     if isinstance(action, StartProcess | ReplaceProcess):

@@ -42,6 +42,13 @@ def decide(desired: Desired, projected: Projected, *, now_ms: int, jitter: Jitte
     return events
 
 
+def next_due_ms(projected: Projected, *, now_ms: int) -> int | None:
+    """When the time of the first one is over that finishes what it works on before it goes; None when none does."""
+    alive = (one for pool in projected.pools.values() for one in pool.processes if one.alive)
+    ends = (one.drains_until for one in alive if one.drains_until is not None)
+    return min((until for until in ends if until > now_ms), default=None)
+
+
 def _newest(pool: ProjectedPool) -> list[ProjectedProcess]:
     """One process a replica: one that runs, else the one that ended last."""
     newest: dict[int, ProjectedProcess] = {}

@@ -28,13 +28,12 @@ from reconciler.errors import (
     SpecInvalid,
 )
 from reconciler.events.envelope import NewEvent
+from reconciler.plan.counts import ends_process
 from reconciler.plan.model import (
     Plan,
     PlanOptions,
     RemoveContainer,
-    RemoveProcess,
     ReplaceContainer,
-    ReplaceProcess,
 )
 from reconciler.plan.naming import specialist_address
 from reconciler.plan.reasons import counted
@@ -123,6 +122,7 @@ class Turns:
         self.seen = seen
         self.teller.looked(seen)
         self._soon(backoff.next_due_ms(seen.projected, now_ms=now))
+        self._soon(crew.next_due_ms(seen.projected, now_ms=now))
         if seen.settled:
             self._forget("lease", "failed")
         elif self.paused:
@@ -133,7 +133,7 @@ class Turns:
             self._converge(seen, requests, self._options(now))
 
     def _options(self, now: int) -> PlanOptions:
-        return PlanOptions(now_ms=now, heal=self._heals, restart_unhealthy=True)
+        return PlanOptions(now_ms=now, heal=self._heals, restart_unhealthy=True, drain_first=True)
 
     def _look(self, now: int) -> Look:
         """Look; a second time when the file turns self-healing on or off."""
@@ -293,11 +293,7 @@ def _destroying(plan: Plan) -> set[str]:
         f"service/{action.service}/{action.replica}"
         for action in plan.actions
         if isinstance(action, RemoveContainer | ReplaceContainer)
-    } | {
-        specialist_address(action.pool, action.replica)
-        for action in plan.actions
-        if isinstance(action, RemoveProcess | ReplaceProcess)
-    }
+    } | {specialist_address(action.pool, action.replica) for action in plan.actions if ends_process(action)}
 
 
 def _plain(event: NewEvent) -> dict[str, object]:

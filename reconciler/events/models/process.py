@@ -79,6 +79,13 @@ class SpecialistProcessExited(_Process):
     exit_code: int | None = None
 
 
+class SpecialistProcessDrained(_Process):
+    """Fleet gives a replica that has to go nothing more; what it has not finished by `until` it hands back."""
+
+    until: UnixMs
+    intent_id: Text | None = None
+
+
 class SpecialistProcessPaused(_Process):
     """A process was stopped by a signal and does nothing; Fleet never pauses any itself."""
 

@@ -309,3 +309,32 @@ def test_the_loop_heals_with_back_off_and_gives_up(crew: Yard) -> None:
     assert crew.plan() == []
     exits = EventQuery(types=("specialist_process_exited",))
     assert len(crew.events(exits)) == 2
+
+
+def test_the_loop_goes_on_while_one_finishes_what_it_works_on(crew: Yard) -> None:
+    slow = (
+        "missions: {m: {sorties: {one: {requires: [a], run: 'touch begun; while [ ! -e go ]; do sleep 0.05; done'}}}}"
+    )
+    builder = "builder: {capabilities: [a], environment: {A: '%d'}, stop_grace_period: 5m}\nreviewer: {}"
+    crew.write("", more=QUICK + "\n" + specialists(builder % 1, more=slow))
+    with Watching(crew) as watched:
+        watched.says("revision 1 is in force")
+        until((crew.folder / "begun").exists, "the sortie never begins")
+        worker = processes(crew)["specialist/builder/1"]
+        crew.write("", more=QUICK + "\n" + specialists(builder % 2, more=slow))
+        watched.says("done drain specialist/builder/1")
+        killed = kill(crew, "specialist/reviewer/1")
+        until(lambda: "specialist/reviewer/1" in processes(crew), "the other one is never healed")
+        assert processes(crew)["specialist/reviewer/1"].pid != killed
+        assert processes(crew)["specialist/builder/1"].pid == worker.pid
+        (crew.folder / "go").touch()
+        digest = worker.labels["fleet.digest"]
+
+        def anew() -> bool:
+            now = processes(crew).get("specialist/builder/1")
+            return now is not None and now.labels["fleet.digest"] != digest
+
+        until(anew, f"it is never replaced:\n{watched.told()}")
+        assert watched.end() == 0
+    assert [one["status"] for one in rows(crew, "sorties").values()] == ["completed"]
+    assert "specialist_process_drained" in crew.types()

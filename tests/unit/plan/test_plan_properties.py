@@ -17,6 +17,7 @@ from reconciler.plan.graph import closure
 from reconciler.plan.model import (
     AdoptContainer,
     AnyAction,
+    DrainProcess,
     Plan,
     PlanOptions,
     RemoveContainer,
@@ -173,7 +174,7 @@ def _every_resource_is_counted_once(plan: Plan, desired: Desired, projected: Pro
     }
     # What is kept of a replica that has two containers goes by the replica's address.
     assert {thing.partition("+")[0] for thing in declared | known} <= {thing.partition("+")[0] for thing in things}
-    ending = ReplaceContainer | RemoveContainer | ReplaceProcess | RemoveProcess
+    ending = ReplaceContainer | RemoveContainer | ReplaceProcess | RemoveProcess | DrainProcess
     removed = [one for one in plan.actions if isinstance(one, ending)]
     assert plan.destroys <= len(removed)
 
