@@ -78,7 +78,7 @@ def run(
     stopper: Stopper,
     *,
     on_output: Callable[[bytes], None],
-    on_errors: Callable[[bytes], None],
+    on_errors: Callable[[bytes], None] = lambda data: None,
     on_started: Callable[[int], None] = lambda group: None,
     grace_s: float | None = None,
 ) -> Finished:
