@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.apply.crew import NoCrew
 from reconciler.errors import ActionFailed
+from reconciler.events.envelope import Cause, NewEvent
 from reconciler.plan.model import PlanOptions
 from reconciler.spec.desired import SecretSource, SecretUse, SpecialistSpec
 from tests.support.simulated import Crashed
@@ -360,3 +361,35 @@ def test_an_apply_of_services_alone_refuses_specialists() -> None:
             tell("builder", 1, UUID(int=0))
     with pytest.raises(ActionFailed, match="about services only"):
         nobody.reported_since("builder", 1, 0)
+
+
+class TestForWhoLooksAgain:
+    def busy(self, fleet: Fleet) -> None:
+        here = {"specialist_id": "spec_builder_1", "name": "builder-1"}
+        events = [
+            NewEvent("specialist_registered", "specialist", "spec_builder_1", here),
+            NewEvent("specialist_active", "specialist", "spec_builder_1", {**here, "status": "busy"}),
+        ]
+        events[1].data.pop("name")
+        fleet.log.append(events, Cause("builder-1", "worker"))
+
+    def test_one_that_works_is_drained_and_goes_by_itself(self) -> None:
+        fleet = fleet_of(SpecialistSpec(name="builder"))
+        fleet.apply()
+        self.busy(fleet)
+        want(fleet, SpecialistSpec(name="builder", environment={"A": "2"}))
+        again = PlanOptions(drain_first=True)
+        assert fleet.plan(again) == ["define specialist/builder", "drain specialist/builder/1"]
+        assert fleet.apply(again).succeeded
+        assert fleet.crew.asked == ["drain builder/1"]
+        (process,) = fleet.log.projected().pools["builder"].processes
+        assert process.drains_until is not None
+        assert fleet.plan() == ["replace specialist/builder/1"]
+        fleet.processes.running.clear()
+        assert fleet.apply(again).succeeded
+        assert fleet.causes("specialist_process_started")[:3] == [
+            "specialist_process_started",
+            "action_intended",
+            "specialist_defined",
+        ]
+        assert "specialist_process_exited" not in fleet.types()

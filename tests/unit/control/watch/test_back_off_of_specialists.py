@@ -84,3 +84,17 @@ def test_what_is_no_failure() -> None:
     assert decide(process(exit_code=1), restart=Restart(policy="no")) == []
     assert decide(process(), wanted="down") == []
     assert decide(process(), process(state="running", external=False, started_at=NOW)) == []
+
+
+def test_the_time_of_one_that_finishes_is_worth_a_look() -> None:
+    def due(*processes: ProjectedProcess) -> int | None:
+        pool = ProjectedPool("builder", {}, "v1:a", processes=processes)
+        return crew.next_due_ms(Projected(pools={"builder": pool}), now_ms=NOW)
+
+    assert (
+        due(process(state="running", drains_until=NOW + 5), process(state="running", drains_until=NOW + 3)) == NOW + 3
+    )
+    assert (
+        due(process(state="running", drains_until=NOW - 5), process(state="running"), process(drains_until=NOW + 1))
+        is None
+    )
