@@ -11,6 +11,7 @@ import pytest
 from reconciler.api.server import Server, serving
 from reconciler.api.settings import ServeSettings
 from reconciler.client import Client
+from reconciler.client.calls import missions
 from reconciler.control.project import project_at
 from tests.integration.endpoints.world import World, build_world
 from tests.support.simulated import IMAGE, SimulatedRuntime
@@ -98,3 +99,10 @@ def http(served: Served) -> Iterator[httpx.Client]:
 def world(served: Served) -> World:
     """Things of this test's own, in every state that an endpoint may meet."""
     return build_world(served.server.service.store)
+
+
+def end_runs(client: Client) -> None:
+    """Call off what an apply, or another test, has started of the missions of the file."""
+    for one in client.pages(missions.list_(status="in_progress")):
+        if one.metadata.get("declared"):
+            client.send(missions.cancel(one.id))

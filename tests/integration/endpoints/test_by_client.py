@@ -11,7 +11,7 @@ from reconciler.client import AsyncClient, Client
 from reconciler.client.calls import checkpoints, fleet, log, messages, missions, reviews, sorties, specialists, threads
 from reconciler.errors import NotFound
 from reconciler.work.refusals import AlreadyEnded, NotAssigned
-from tests.integration.endpoints.conftest import FLEET, Served
+from tests.integration.endpoints.conftest import FLEET, Served, end_runs
 from tests.integration.endpoints.world import DONE, World
 
 
@@ -120,6 +120,7 @@ def test_missions(client: Client) -> None:
 
 
 def test_missions_of_the_file_run_and_fail_and_go_on(client: Client) -> None:
+    end_runs(client)
     run = client.send(missions.run("tidy"))
     assert (run.status, run.metadata["declared"]) == ("in_progress", True)
     (sortie,) = client.send(missions.sorties_of(run.id)).items

@@ -28,7 +28,7 @@ from reconciler.events.moment import Moment
 from reconciler.projections.store import EventQuery
 from reconciler.spec.desired import SpecialistSpec
 from reconciler.work.refusals import LeaseOver
-from tests.integration.endpoints.conftest import FLEET, Served
+from tests.integration.endpoints.conftest import FLEET, Served, end_runs
 from tests.integration.endpoints.world import DONE, World
 
 COST = Cost(wall_ms=5, tokens=7)
@@ -263,6 +263,7 @@ def test_a_worker_elsewhere_does_a_mission(served: Served, client: Client, proje
     served.write(FLEET + "specialists:\n  sweeper: {harness: {kind: shell}}\n")
     accepted = client.send(fleet.apply(targets=["web"]))
     assert accepted.status in ("recorded", "succeeded"), accepted
+    end_runs(client)
     mission = client.send(missions.run("tidy"))
     token = served.made("sweeper", ("work",))
     said: list[str] = []
