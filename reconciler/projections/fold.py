@@ -17,7 +17,7 @@ from reconciler.projections.rows import Row, Rows
 
 Fold = Callable[[Event, Rows], None]
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Raised whenever folds give other rows for the same log: tables that older folds have filled are then made anew."""
 
 FOLDS: dict[str, Fold] = {}
