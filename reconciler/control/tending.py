@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.control.cron import starts_before
 from reconciler.errors import FleetError
+from reconciler.events.envelope import Cause
 
 if TYPE_CHECKING:
     from reconciler.control.session import Session
@@ -84,15 +85,17 @@ class Tending:
             return
         settings = desired.database
         with open_store(self._session.database, settings=settings) as store:
-            self._file_checkpoints(store)
+            self._tend_checkpoints(store)
             self._compact(store, settings)
             self._back_up(store, settings)
 
-    def _file_checkpoints(self, store: Store) -> None:
-        """Write the files of checkpoints that were taken where none could be written."""
+    def _tend_checkpoints(self, store: Store) -> None:
+        """Write the files of checkpoints that were taken where none could be written, and let go of old ones."""
         from reconciler.control.checkpoints.filing import Filing
+        from reconciler.control.checkpoints.occasions import tidy
 
         Filing(self._session.directory).catch_up(store.rows())
+        tidy(store, Cause("fleet", "watch"), self._session.directory, self._clock())
 
     def _compact(self, store: Store, settings: DatabaseSettings) -> None:
         from reconciler.control.checkpoints.occasions import take_before

@@ -37,6 +37,24 @@ def take_before(store: Store, cause: Cause, project: Path, trigger: Trigger, tel
     return len(taken)
 
 
+def tidy(store: Store, cause: Cause, project: Path, now_ms: int) -> int:
+    """Let go of checkpoints that are old or ran out, and are not needed; how many. Nothing is written when none is.
+
+    Raises:
+        LogUnusable, TimedOut: the log cannot be written.
+    """
+    from reconciler.control.checkpoints.filing import Filing
+    from reconciler.control.desk.checkpoints import prune, readable
+    from reconciler.control.desk.desk import Desk
+    from reconciler.work import checkpoints as rules
+
+    rows = store.rows()
+    completed = {key for key, row in rows.scan("missions") if row["status"] == "completed"}
+    if not rules.prune(readable(rows), completed, now_ms=now_ms):
+        return 0
+    return len(Desk(store, cause, after=Filing(project)).run(prune()).value)
+
+
 def at_end(session: Session) -> None:
     """Take a checkpoint of every mission under way, where that can still be done: ending goes on in any case."""
     with contextlib.suppress(FleetError):

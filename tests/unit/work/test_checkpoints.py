@@ -226,3 +226,19 @@ def test_old_checkpoints_are_pruned_but_some_stay() -> None:
         "loose-old": "retention",
         "ttl": "expired",
     }
+
+
+def test_a_recovery_context_is_read_back_and_what_is_damaged_in_it_is_left_out() -> None:
+    whole = Recovery(
+        last_action="built",
+        next_steps=("test",),
+        blockers=("no network",),
+        files_modified=("a.py",),
+        mission_summary="half",
+        elapsed_time_ms=5,
+        last_activity_at=1_700_000_000_123,
+    )
+    assert Recovery.from_document(whole.to_document()) == whole
+    damaged = {"next_steps": "test", "elapsed_time_ms": "5", "last_activity_at": "yesterday", "last_action": None}
+    assert Recovery.from_document(damaged) == Recovery()
+    assert Recovery.from_document({"last_activity_at": 5}) == Recovery()
