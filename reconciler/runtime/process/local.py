@@ -13,7 +13,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from reconciler.errors import ActionFailed, RuntimeUnreachable
 from reconciler.runtime.model import LABEL_INTENT, LABEL_PROJECT
@@ -29,12 +28,11 @@ from reconciler.runtime.process.model import (
     labels_of,
 )
 
-if TYPE_CHECKING:
-    import psutil
-
 # The shell notes its own process id, which stays the same when the program takes its place.
 _LAUNCH = f'export {OWN_ID}=$$; exec "$@"'
 _LOOK_AGAIN_S = 0.02
+# A log that was written since then knows how the others ended.
+_REMEMBERED = 1_000
 # After a SIGKILL the system needs a moment; one that stays longer hangs in the kernel.
 _KILLED_S = 5.0
 
@@ -64,6 +62,8 @@ class _Children:
                 if code is not None:
                     self._ended[process_id] = code if code >= 0 else 128 - code
                     del self._running[pid]
+            for process_id in list(self._ended)[:-_REMEMBERED]:
+                del self._ended[process_id]
             return dict(self._ended)
 
 
@@ -164,14 +164,18 @@ def _look(pid: int) -> tuple[ObservedProcess, ...] | None:
     import psutil
 
     try:
+        if os.getsid(pid) != pid:
+            # All that are started here lead a session of their own; most of a machine's processes do not.
+            return ()
         process = psutil.Process(pid)
         environment = process.environ()
-        if not environment:
-            return () if _no_program(process) else None
-        labels = labels_of(environment)
-        if LABEL_INTENT not in labels or not _was_started(pid, environment):
-            return ()
         status = process.status()
+        if not environment and status != psutil.STATUS_ZOMBIE:
+            # In the instant in which a program takes the place of another there is none.
+            return None
+        labels = labels_of(environment)
+        if LABEL_INTENT not in labels or environment.get(OWN_ID, str(pid)) != str(pid):
+            return ()
         if status == psutil.STATUS_ZOMBIE:
             return ()
         state: ProcessState = "paused" if status == psutil.STATUS_STOPPED else "running"
@@ -180,23 +184,6 @@ def _look(pid: int) -> tuple[ObservedProcess, ...] | None:
         return ()
     except (psutil.Error, OSError):
         return None
-
-
-def _no_program(process: psutil.Process) -> bool:
-    """Whether one without an environment can be nobody of ours: a dead one, or a thread of the kernel.
-
-    In the instant in which a program takes the place of another, its environment is empty too; such a one leads its
-    session, as all that are started here do.
-    """
-    import psutil
-
-    return process.status() == psutil.STATUS_ZOMBIE or os.getsid(process.pid) != process.pid
-
-
-def _was_started(pid: int, environment: dict[str, str]) -> bool:
-    """True of the process itself, and of the shell that is about to become it; not of what it started."""
-    own = environment.get(OWN_ID)
-    return own == str(pid) if own is not None else os.getsid(pid) == pid
 
 
 def _is(pid: int, process_id: str) -> bool:
