@@ -67,7 +67,8 @@ class Situation:
             return select(options, Names({}, {}), {}, {})
         specs = self.desired.services
         tags: dict[str, tuple[str, ...]] = {name: spec.tags for name, spec in specs.items()}
-        tags.update((f"mission/{name}", ()) for name in self.missions)
+        declared = self.desired.missions
+        tags.update((f"mission/{name}", declared[name].tags if name in declared else ()) for name in self.missions)
         tags.update((f"specialist/{name}", self._tags_of_pool(name)) for name in self.pools)
         tags.update((name, self._tags_in_log(name)) for name in self.leaving)
         return select(options, self.names(), tags, depends_on)

@@ -327,6 +327,7 @@ class MissionSpec(Value, frozen=True):
     priority: Literal["low", "medium", "high", "critical"] = "medium"
     parallel: int = 0
     sorties: dict[str, SortieSpec] = {}
+    tags: tuple[str, ...] = ()
 
 
 class IgnoreDrift(Value, frozen=True):

@@ -110,3 +110,4 @@ class Mission(Shape):
     priority: Priority | None = None
     parallel: Replicas | None = None
     sorties: dict[str, Sortie | None]
+    tags: Listed[Text] | None = None

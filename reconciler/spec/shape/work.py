@@ -206,6 +206,7 @@ MISSION_FIELDS = {
     "priority": Field("priority", choice(*PRIORITIES)),
     "parallel": Field("parallel", whole(0, 1_000)),
     "sorties": Field("sorties", _sorties),
+    "tags": Field("tags", _names),
 }
 
 

@@ -94,6 +94,7 @@ missions:
     description: What it is for
     priority: high
     parallel: 2
+    tags: [m]
     sorties:
       one: {title: One, description: d, priority: low, requires: [python], assigned_to: builder, run: make, files: [a.py],
             retries: 2, retry_delay: 1s, timeout: 20m, when: success, review: {kind: code, by: builder}}
