@@ -36,15 +36,19 @@ class Counter:
             yield self.name, self.labels, labels, value
 
 
-class Gauge(Counter):
-    """A number that goes up and down."""
-
-    kind = "gauge"
+class Total(Counter):
+    """A number that only grows and is counted elsewhere."""
 
     def set(self, value: float, *labels: str) -> None:
         """Say how much it is now."""
         with self._lock:
             self._values[labels] = value
+
+
+class Gauge(Total):
+    """A number that goes up and down."""
+
+    kind = "gauge"
 
     def replace(self, values: Mapping[Labels, float]) -> None:
         """Say how much it is now for every combination of labels; what is not among them is gone."""

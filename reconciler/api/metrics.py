@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 
-from reconciler.api.counting import Counter, Gauge, Histogram, Metric
+from reconciler.api.counting import Counter, Gauge, Histogram, Metric, Total
 from reconciler.events.store.files import beside
 from reconciler.projections.rows import Rows
 from reconciler.projections.store import Store
@@ -25,7 +25,7 @@ class Metrics:
             "fleet_append_commands", "Requests that shared a transaction.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
         )
         self.append_seconds = Histogram("fleet_append_seconds", "Time of one transaction of the writer.")
-        self.fold_seconds = Counter("fleet_fold_seconds_total", "Time spent folding events into the projections.")
+        self.fold_seconds = Total("fleet_fold_seconds_total", "Time spent folding events into the projections.")
         self.plan_seconds = Histogram("fleet_plan_seconds", "Time of making a plan.")
         self.queue = Gauge("fleet_writer_queue", "Requests that wait for the writer.")
         self.head = Gauge("fleet_log_head", "Newest sequence number of the log.")
@@ -37,8 +37,8 @@ class Metrics:
         self.specialists = Gauge("fleet_specialists", "Specialists by status.", ("status",))
         self.locks = Gauge("fleet_locks_active", "Files that are reserved.")
         self.queue_age = Gauge("fleet_sortie_queue_age_seconds", "Age of the oldest sortie that nobody has begun.")
-        self.drift = Gauge("fleet_drift", "Resources that differ from the log.")
-        self.backoff = Gauge("fleet_backoff", "Resources that are left alone after failures.")
+        self.drift = Gauge("fleet_drift", "Containers that somebody else changed, and nothing has put right yet.")
+        self.backoff = Gauge("fleet_backoff", "Replicas that are left alone after failures.", ("state",))
 
     def all(self) -> list[Metric]:
         """Every metric, in the order of the page."""
@@ -53,6 +53,7 @@ class Metrics:
 
     def look(self, store: Store, now_ms: int) -> None:
         """Read what the projections say now; beside the event loop."""
+        self.fold_seconds.set(store.fold_seconds)
         with store.snapshot() as (rows, head):
             self.head.set(head)
             self._count(rows, now_ms)
@@ -61,7 +62,7 @@ class Metrics:
 
     def _count(self, rows: Rows, now_ms: int) -> None:
         for gauge, table, field in (
-            (self.containers, "containers", "status"),
+            (self.containers, "containers", "state"),
             (self.missions, "missions", "status"),
             (self.specialists, "specialists", "status"),
         ):
@@ -71,6 +72,9 @@ class Metrics:
         self.sorties.replace({labels: float(count) for labels, count in gauge_of.items()})
         waiting = [int(row.get("created_at") or now_ms) for row in sorties if row.get("status") == "pending"]
         self.queue_age.set(max(0.0, (now_ms - min(waiting, default=now_ms)) / 1000))
+        self.drift.set(sum(bool(row.get("external")) for _, row in rows.scan("containers")))
+        failing = Tally(("abandoned" if row.get("abandoned") else "waiting",) for _, row in rows.scan("backoffs"))
+        self.backoff.replace({labels: float(count) for labels, count in failing.items()})
         self.locks.set(sum(row.get("status") == "active" for _, row in rows.scan("locks")))
 
 

@@ -162,6 +162,11 @@ class Store:
             )
             self.append([event], _own_cause())
 
+    @property
+    def fold_seconds(self) -> float:
+        """Spent on folding what this store has appended."""
+        return self._projecting.seconds if self._writer is not None else 0.0
+
     def head(self) -> int:
         """The newest sequence number; 0 when the log is empty."""
         return self._reader.head()

@@ -6,6 +6,7 @@ What takes long runs beside the event loop, in a session of its own, in the call
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -84,7 +85,9 @@ async def get_plan(
     options = PlanOptions(targets=tuple(target), exclude=tuple(exclude), tags=tuple(tag), skip_tags=tuple(skip_tag))
 
     def ask(session: Session) -> dict[str, Any]:
+        began = time.perf_counter()
         plan = plan_at(session, _moment(at), options) if at else look(session, options).plan
+        access.service.metrics.plan_seconds.observe(time.perf_counter() - began)
         return document(plan)
 
     return access.answer(await _in_session(access, ask))
