@@ -178,7 +178,11 @@ class _Walk:
         return self._finish()
 
     def _look_ahead(self) -> None:
-        found = preflight(self._plan, self._means, lambda asked: self._hands.map(lambda ask: ask(), asked))
+        try:
+            found = preflight(self._plan, self._means, lambda asked: self._hands.map(lambda ask: ask(), asked))
+        except RuntimeUnreachable as error:
+            self._give_up(error)
+            return
         self._obstacles = obstacles_by_action(self._plan, found)
         if found:
             self._report.on_problems(list(dict.fromkeys(obstacle.text for obstacle in found)))

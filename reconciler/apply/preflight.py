@@ -16,7 +16,7 @@ from reconciler.apply.means import Means
 from reconciler.apply.networks import in_the_way, strangers
 from reconciler.apply.orders import file_bytes, used_secrets
 from reconciler.apply.owned import name_taken, volume_taken
-from reconciler.errors import FleetError
+from reconciler.errors import FleetError, RuntimeUnreachable
 from reconciler.plan.model import (
     AnyAction,
     BuildImage,
@@ -54,6 +54,9 @@ def preflight(
 
     Args:
         ask_all: calls functions side by side and gives their answers in order.
+
+    Raises:
+        RuntimeUnreachable: it cannot be looked.
     """
     brought = {action.image for action in plan.actions if isinstance(action, PullImage | BuildImage)}
     leaving = _ports_of(means, (action.container_id for action in plan.actions if isinstance(action, _ENDING)))
@@ -125,6 +128,9 @@ def _texts(means: Means, action: Making, brought: set[str], leaving: set[tuple[i
     for check in checks:
         try:
             check()
+        except RuntimeUnreachable:
+            # Nothing stands in the way that is known of; nothing is known.
+            raise
         except FleetError as error:
             yield error.what
     yield from _external(means, spec)

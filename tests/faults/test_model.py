@@ -32,6 +32,12 @@ NAMES = ("a", "b", "c")
 LOOKS = frozenset({"observe", "inspect", "find", "image_id", "networks", "volumes", "secrets", "run_healthcheck"})
 LOOKS |= {"network_exists", "volume_exists", "network_users"}
 VERBS = ("observe", "inspect", "image_id", "create", "start", "stop", "remove", "rename", "run_healthcheck")
+FAULT = (
+    st.sampled_from(VERBS),
+    st.integers(1, 3),
+    st.sampled_from(["before", "after"]),
+    st.sampled_from([RuntimeUnreachable, ActionFailed, Crashed]),
+)
 
 
 class World(SimulatedRuntime):
@@ -116,7 +122,8 @@ class Reconciler(RuleBasedStateMachine):
         self.patch.setenv("FLEET_DATA_DIR", str(folder / "data"))
         self.world = World()
         self.yard = Yard(folder / "project", folder / "data", "shop", self.world)
-        self.wanted: dict[str, dict[str, Any]] = {}
+        plain = {"image": IMAGE, "command": ["serve", "1"], "replicas": 2, "update": {"max_unavailable": 1}}
+        self.wanted: dict[str, dict[str, Any]] = {"a": {**plain, "protect": False}}
         self.strangers: dict[str, Any] = {}
         self.lists: list[Observed] = []
         self.as_declared = False
@@ -176,24 +183,19 @@ class Reconciler(RuleBasedStateMachine):
             case "rename" if f"{name}-renamed" not in {one.name for one in self.world.containers.values()}:
                 self.world.rename(name, f"{name}-renamed")
 
-    @rule(
-        verb=st.sampled_from(VERBS),
-        nth=st.integers(1, 4),
-        when=st.sampled_from(["before", "after"]),
-        error=st.sampled_from([RuntimeUnreachable, ActionFailed, Crashed]),
-        command=st.sampled_from("789"),
-    )
-    def something_goes_wrong(self, verb: str, nth: int, when: Any, error: type[BaseException], command: str) -> None:
+    @rule(faults=st.lists(st.tuples(*FAULT), min_size=4, max_size=8), commands=st.permutations("789"))
+    def things_go_wrong(self, faults: list[tuple[str, int, Any, type[BaseException]]], commands: list[str]) -> None:
         """Whatever it is: where the engine fell silent, nothing more is begun, however much there is to do."""
-        self._want_command(command)
-        self.world.heal()
-        self.as_declared = False
-        self.world.once(verb, nth, error("it was told to"), when)
-        with suppress(RuntimeUnreachable, ActionFailed, Crashed):
-            self.yard.apply(parallel=1)
-        if self.world.silent_at is not None:
-            begun = [call for call in self.world.calls[self.world.silent_at :] if call.split()[0] not in LOOKS]
-            assert begun == []
+        for number, (verb, nth, when, error) in enumerate(faults):
+            self._want_command(commands[number % 3])
+            self.world.heal()
+            self.as_declared = False
+            self.world.once(verb, nth, error("it was told to"), when)
+            with suppress(RuntimeUnreachable, ActionFailed, Crashed):
+                self.yard.apply(parallel=1)
+            if self.world.silent_at is not None:
+                begun = [call for call in self.world.calls[self.world.silent_at :] if call.split()[0] not in LOOKS]
+                assert begun == [], (verb, nth, when)
         self.world.heal()
 
     @rule(back=st.integers(1, 5))

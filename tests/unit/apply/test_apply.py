@@ -224,6 +224,14 @@ class TestFailures:
         assert fleet.apply().succeeded
         assert fleet.states() == {"shop-a-1": "running"}
 
+    def test_the_engine_goes_away_before_anything_is_begun(self) -> None:
+        fleet = Fleet(service("a"))
+        fleet.runtime.fail("image_id", error=RuntimeUnreachable("gone"))
+        with pytest.raises(RuntimeUnreachable):
+            fleet.apply()
+        assert fleet.types()[-2:] == ["apply_started", "apply_completed"]
+        assert fleet.states() == {}
+
     def test_the_engine_goes_away_while_somebody_is_waited_for(self) -> None:
         fleet = Fleet(service("db", healthcheck=QUICK), service("web", depends_on={"db": "healthy"}))
         fleet.runtime.fail("run_healthcheck", error=RuntimeUnreachable("gone"))
@@ -515,7 +523,9 @@ class TestOwnership:
         theirs.order.labels[LABEL_PROJECT] = "another"  # type: ignore[index]
         fleet.runtime.containers = other.runtime.containers
         result = fleet.apply()
-        assert "the name shop-web-1 is taken by a container of the fleet shop in another folder" in result.failures[0].why
+        assert (
+            "the name shop-web-1 is taken by a container of the fleet shop in another folder" in result.failures[0].why
+        )
         assert fleet.told.problems == [result.failures[0].why]
         assert calls(fleet, "create") == []
 
