@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reconciler.cli.options import JsonOption, Project, about_project
-from reconciler.cli.output import print_json_line
+from reconciler.cli.output import print_json_line, utc_time
 
 if TYPE_CHECKING:
     from reconciler.api.server import Server
@@ -112,7 +113,8 @@ def tell(server: Server, settings: ServeSettings, *, as_json: bool) -> None:
 
 def _say(what: str, *, as_json: bool, **facts: Any) -> None:
     if as_json:
-        print_json_line({"what": what, **facts})
+        now_ms = time.time_ns() // 1_000_000
+        print_json_line({"time": utc_time(now_ms), "level": "info", "what": what, **facts})
     else:
         more = [str(facts["at"]), f"(token in {facts['token']})"] if facts else []
         sys.stdout.write(" ".join([what, *more]) + "\n")

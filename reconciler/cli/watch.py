@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -16,6 +17,7 @@ import typer
 from reconciler.cli.apply import duration
 from reconciler.cli.options import JsonOption, Project, about_project
 from reconciler.cli.output import colour_wanted
+from reconciler.cli.serve import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from reconciler.control.session import Session
@@ -42,6 +44,15 @@ def watch(
     auto_resume: Annotated[
         bool, typer.Option("--auto-resume", help="Take up missions that were interrupted, from their checkpoints.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Open the fleet over HTTP meanwhile, like `fleet serve`.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", help="The port for --serve; 0 is any free one.", min=0, max=65535)
+    ] = DEFAULT_PORT,
+    socket: Annotated[
+        Path | None, typer.Option("--socket", help="A unix socket for --serve instead.", metavar="PATH")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines on a terminal, too.")] = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -60,6 +71,7 @@ def watch(
       fleet watch
       fleet watch --detect-only
       fleet watch --json --interval 10s
+      fleet watch --serve
     """
     from reconciler.control.session import open_session
     from reconciler.control.watch.loop import WatchOptions
@@ -70,11 +82,26 @@ def watch(
         polling=polling,
         auto_resume=auto_resume,
     )
-    with open_session(project, source="watch") as session:
+    with open_session(project, source="watch") as session, ExitStack() as stack:
         _check(session)
+        if serve:
+            stack.enter_context(_served(project, port, socket, as_json=as_json))
         if colour_wanted() and sys.stdin.isatty() and not (plain or as_json):
             return _on_terminal(session, options)
         return _in_lines(session, options, as_json=as_json)
+
+
+@contextmanager
+def _served(project: Project, port: int, socket: Path | None, *, as_json: bool) -> Iterator[None]:
+    """The fleet's server, in threads of its own and with a log of its own, for as long as the block lasts."""
+    from reconciler.api.server import serving
+    from reconciler.api.settings import ServeSettings
+    from reconciler.cli.serve import tell
+
+    settings = ServeSettings(port=port, socket=socket)
+    with serving(project, settings) as server:
+        tell(server, settings, as_json=as_json)
+        yield
 
 
 def _check(session: Session) -> None:
