@@ -86,7 +86,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_names(),
-        telemetry={"metrics": False, "logs": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.state.service = service

@@ -29,7 +29,7 @@ from reconciler.api.problems import answer_error
 from reconciler.api.refusals import HostRefused, InputUnclear, KeyReused, MediaRefused, OriginRefused, Unauthorized
 from reconciler.api.service import Service, now_ms
 from reconciler.api.settings import LOOPBACK
-from reconciler.api.tracing import traced
+from reconciler.api.tracing import spans
 from reconciler.errors import Conflict, FleetError
 
 _OPEN = frozenset({"/health", "/health/live", "/health/ready"})
@@ -56,7 +56,7 @@ class Guard:
         self._rates = Rates(settings.rate, settings.burst)
         self._failures = Rates(settings.failures / 60, float(settings.failures))
         self._log = request_log()
-        self._traced = traced()
+        self._spans = spans()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -65,6 +65,7 @@ class Guard:
             return
         began = time.perf_counter()
         request = _Request(scope, send)
+        span = self._spans.begin(scope["method"], scope["path"], request.headers) if self._spans is not None else None
         try:
             caller = self._admit(scope, request.headers)
             await self._serve(scope, receive, request, caller)
@@ -80,6 +81,13 @@ class Guard:
             await _defect(scope["path"], request.id)(scope, receive, request.send)
         finally:
             self._count(scope, request, time.perf_counter() - began)
+            if self._spans is not None:
+                self._spans.end(span, scope["method"], _route(scope), request.status, request.id)
+
+    def close(self) -> None:
+        """Send what was traced and not sent yet."""
+        if self._spans is not None:
+            self._spans.close()
 
     def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Who asks, if they may ask at all.
@@ -149,7 +157,7 @@ class Guard:
 
     async def _answer(self, scope: Scope, body: Body, request: _Request) -> None:
         found = self._direct.find(scope["method"], scope["path"], query=bool(scope["query_string"]))
-        if found is None or self._traced:
+        if found is None:
             await self._app(scope, body.receive, request.send)
             return
         route, plain, values = found
@@ -193,8 +201,7 @@ class Guard:
             )
 
     def _count(self, scope: Scope, request: _Request, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "other")
+        path = _route(scope)
         metrics = self._service.metrics
         metrics.requests.add(scope["method"], path, str(request.status))
         metrics.request_seconds.observe(seconds, scope["method"], path)
@@ -261,6 +268,12 @@ class _Request:
         elif self._keeping and message["type"] == "http.response.body":
             self._content += message.get("body", b"")
         await self._send(message)
+
+
+def _route(scope: Scope) -> str:
+    """The path as it is described; `other` for one that there is not."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path
 
 
 def _has_body(headers: Headers) -> bool:

@@ -88,8 +88,9 @@ class Server:
         self._up = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._guard = Guard(app, self.service)
         config = uvicorn.Config(
-            Guard(app, self.service),
+            self._guard,
             http=protocol(settings),
             ws="none",
             lifespan="off",
@@ -136,6 +137,7 @@ class Server:
                 await self._uvicorn.serve(sockets=[self._socket])
         finally:
             await self.service.close()
+            await asyncio.get_running_loop().run_in_executor(None, self._guard.close)
 
     def stop(self) -> None:
         """Take nothing more, answer what is under way, and end; from any thread, also before it runs."""
