@@ -12,6 +12,7 @@ def known_resources(incomplete: str) -> list[str]:
     from reconciler.cli.options import Project, find_file
     from reconciler.control.session import open_session
     from reconciler.errors import FleetError
+    from reconciler.ops.work_view import latest_runs
 
     file = find_file(Path.cwd())
     try:
@@ -23,6 +24,7 @@ def known_resources(incomplete: str) -> list[str]:
             names = [f"service/{name}" for name, _ in rows.scan("services")]
             names += [f"network/{name}" for name, _ in rows.scan("networks")]
             names += [f"volume/{name}" for name, _ in rows.scan("volumes")]
+            names += [f"mission/{one.name}" for one in latest_runs(rows)]
     except FleetError:
         return []
     bare = [name.partition("/")[2] for name in names if name.startswith("service/")]

@@ -224,7 +224,7 @@ def _say(session: Session, mission_id: str, word: str, *, wait: bool, timeout_ms
         print_json(mission_document(found))
     else:
         run = f" (run {found.run})" if found.run else ""
-        typer.echo(f"mission/{found.name}{run} {word}: {found.total} sorties, {found.completed} done")
+        typer.echo(f"mission/{found.name}{run} {word}: {sum(found.counts.values())} sorties, {found.completed} done")
     if not wait:
         return 0
     from reconciler.cli.work_progress import await_missions

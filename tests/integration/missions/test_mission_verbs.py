@@ -51,6 +51,19 @@ def test_a_graph_of_what_never_ran(terminal: Terminal) -> None:
     assert (unknown.code, "known: login" in unknown.err) == (1, True)
 
 
+def test_a_graph_of_the_last_run(terminal: Terminal, work: Hands) -> None:
+    work.do(work.hire())
+    assert terminal.fleet("missions", "graph", "login").out.splitlines()[0] == " 1 ✔ design  completed"
+    assert terminal.fleet("missions", "graph", "login", "--mermaid").out.startswith("flowchart TD\n")
+    edges = terminal.fleet("missions", "graph", "login", "--json").json
+    assert {one["name"]: (one["depends_on"], one["when"]) for one in edges} == {
+        "design": ([], "success"),
+        "build": (["design"], "success"),
+        "mop": (["build"], "failure"),
+    }
+    assert terminal.fleet("missions", "graph", "gone").code == 1
+
+
 def test_a_list_has_the_last_runs(yard: Yard, terminal: Terminal, work: Hands) -> None:
     finish(work)
     assert terminal.fleet("missions", "run", "login").out == "mission/login (run 2) began: 3 sorties, 0 done\n"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.control import dispatching
-from reconciler.control.awaiting import Standing, Waited, last_runs, wait
+from reconciler.control import awaiting, dispatching
+from reconciler.control.awaiting import Standing, Waited, last_runs, specialists_kept, wait
 from reconciler.control.desk import missions
 from reconciler.control.desk.desk import Desk
 from reconciler.control.dispatching import Dispatching, has_work, tick
@@ -17,12 +17,13 @@ from reconciler.control.reading import now_ms
 from reconciler.errors import LogUnusable
 from reconciler.events.envelope import Cause
 from reconciler.ops.work_view import SortieView, mission_view, sortie_view
+from reconciler.plan.model import PlanOptions
 from reconciler.projections.store import open_store
 from reconciler.work import sorties as rules
 from reconciler.work.state import Sortie
 from tests.integration.apply.yard import Yard
 
-from .conftest import Hands
+from .conftest import MISSION, Hands
 
 
 class Told:
@@ -98,6 +99,30 @@ def test_out_of_time_and_interrupted(yard: Yard, hands: Callable[[], Hands]) -> 
     stop.set()
     assert waited(work, Told(), interrupt=stop).ending == "interrupted"
     assert work.status() == "in_progress"
+
+
+def test_what_missions_need_is_tended_meanwhile(
+    yard: Yard, hands: Callable[[], Hands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.must_apply()
+    monkeypatch.setattr(awaiting, "_TEND_EVERY_S", 0.0)
+    tended: list[None] = []
+    assert waited(hands(), Told(), timeout_ms=1, tend=lambda: tended.append(None)).ending == "timed_out"
+    assert tended
+
+
+def test_specialists_are_kept_and_nothing_else(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real ones that die are another test's; here nothing is missing, the file was edited, and then it is wrong."""
+    yard.must_apply()
+    head = yard.head()
+    with yard.session() as session:
+        tend = specialists_kept(session, PlanOptions())
+        tend()
+        yard.write("", more=MISSION + "specialists: {builder: {replicas: 1}}\n")
+        tend()
+        yard.project.file.write_text("version: [")
+        tend()
+    assert yard.head() == head
 
 
 def test_why_a_sortie_waits_is_recorded_once(yard: Yard, hands: Callable[[], Hands]) -> None:
