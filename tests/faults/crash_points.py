@@ -22,6 +22,8 @@ LOG = "reconciler.events.store"
 APPLY = "reconciler.apply"
 PODMAN = "reconciler.runtime.podman.engine:Podman"
 OPS = "reconciler.ops"
+CREW = "reconciler.control.crew:DeclaredCrew"
+PROCESSES = "reconciler.runtime.process.local:LocalProcesses"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ CRASH_POINTS: list[CrashPoint] = [
         ("replace: the new one is ready", "after", f"{APPLY}.replacing:_must_become_ready"),
         ("replace: the old one is removed", "after", f"{PODMAN}.remove"),
         ("replace: the new one has its name", "after", f"{PODMAN}.rename"),
+    ),
+    *_points(
+        "crew",
+        ("crew: a process is about to be started", "before", f"{PROCESSES}.start"),
+        ("crew: a process is started", "after", f"{PROCESSES}.start"),
+        ("crew: started and not recorded", "after", f"{APPLY}.processes:_start"),
+        ("crew: it gets nothing more", "after", f"{CREW}.drain"),
+        ("crew: it is about to be ended", "before", f"{PROCESSES}.stop"),
+        ("crew: it is ended", "after", f"{PROCESSES}.stop"),
+        ("crew: what it held is handed back", "after", f"{CREW}.hand_back"),
+        ("crew: ended and not recorded", "after", f"{APPLY}.processes:_end"),
     ),
     *_points(
         "adopt",

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,20 @@ from reconciler.ops.verify import verify
 from reconciler.projections.store import EventQuery, open_store
 from reconciler.runtime.model import ContainerOrder
 from reconciler.runtime.podman import Podman
+from reconciler.runtime.process.local import LocalProcesses
 from reconciler.spec.desired import ServiceSpec
 from tests.faults.conftest import FULL, chosen
 from tests.faults.crash_points import CRASH_POINTS, CrashPoint
 from tests.faults.settled import MORE, ONE, SLEEPER, TWO, check, settle
 from tests.integration.apply.yard import Yard
 from tests.integration.legacy.test_old_store_import import document
+from tests.integration.watch.watching import until
 from tests.support.logs import tell_some
 from tests.support.podman import BUSYBOX, force_remove
 
+CREW = "specialists: {builder: {replicas: 2, harness: shell}}\n"
+MISSION = "missions: {m: {sorties: {one: {run: 'true'}, two: {run: 'true', depends_on: [one]}}}}"
+COMPLETED = EventQuery(types=("sortie_completed",))
 ROOT = Path(__file__).parents[2]
 # How often the same place is tried, at its first passing and at later ones.
 PASSINGS = 3 if FULL else 1
@@ -109,6 +114,35 @@ def test_an_import_of_a_container_that_dies(yard: Yard, podman: Podman) -> None:
             assert report.sound, (point.name, report.faults)
         finally:
             force_remove(podman, made)
+
+
+@pytest.fixture
+def crew(yard: Yard) -> Iterator[Yard]:
+    """A project of specialists; their processes end with the test."""
+    yield yard
+    processes = LocalProcesses()
+    for one in processes.observe(yard.label).processes:
+        processes.stop(one.pid, one.process_id, 0)
+
+
+@pytest.mark.timeout(900)
+def test_an_apply_of_specialists_that_dies(crew: Yard) -> None:
+    """They work on a mission meanwhile, each of whose sorties is done once, whoever is killed."""
+    for point in points_of("crew", 1):
+        deaths = 0
+        for wanted in (CREW, ""):
+            crew.write("", more=wanted + MISSION)
+            deaths += die(crew, point, 1, "apply", "--yes", "--parallel", "1")
+            crew.run("apply", "--yes")
+            found = LocalProcesses().observe(crew.label).processes
+            assert len(found) == (2 if wanted else 0), (point.name, found)
+            assert crew.plan() == [], point.name
+            if wanted:
+                until(lambda: len(crew.events(COMPLETED)) == 2, f"the mission never ends: {point.name}")
+        assert deaths, f"nobody comes to: {point.name}"
+        assert len({event.stream_id for event in crew.events(COMPLETED)}) == 2, point.name
+        report = verify(crew.database)
+        assert report.sound, (point.name, report.faults)
 
 
 class Desk:
