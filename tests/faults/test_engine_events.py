@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from reconciler.ops.verify import verify
-from tests.faults.conftest import chosen
+from tests.faults.conftest import FULL, chosen
 from tests.integration.apply.yard import Yard
 from tests.integration.watch.watching import QUICK, Watching, kill_inside, remove, until
 from tests.support import fault_proxy as faults
@@ -62,3 +62,26 @@ def test_a_watcher_heals_whatever_it_is_told(yard: Yard, through: Yard, proxy: F
         assert len(yard.runtime.observe(yard.label).containers) == 2, told
         report = verify(yard.database)
         assert report.sound, (told, report.faults)
+
+
+@pytest.mark.parametrize("fault", ["hung", "missing"] if FULL else ["hung"])
+def test_a_watcher_leaves_all_alone_while_nothing_can_be_read(
+    yard: Yard, through: Yard, proxy: FaultProxy, fault: str
+) -> None:
+    yard.write(f"web: {{image: {BUSYBOX}, command: [sleep, '3600'], stop_signal: SIGKILL, replicas: 2}}", more=QUICK)
+    with Watching(through) as watching:
+        watching.says("apply succeeded")
+        before, seen = yard.containers(), len(proxy.seen)
+        if fault == "hung":
+            proxy.when(".", faults.hung)
+        else:
+            proxy.vanish()
+        yard.write("", more=QUICK)
+        watching.says("what runs is unknown")
+        assert proxy.changes(seen) == []
+        assert yard.containers() == before
+        proxy.lift()
+        until(lambda: yard.states() == {} and not yard.plan(), watching.told())
+        assert watching.end() == 0
+    report = verify(yard.database)
+    assert report.sound, report.faults
