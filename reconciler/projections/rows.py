@@ -6,7 +6,7 @@ answer `fleet plan` in memory for events that have not happened, and rebuild the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 Row = dict[str, Any]
@@ -34,6 +34,10 @@ class MemoryRows:
     def __init__(self, base: Rows | None = None) -> None:
         self._base = base
         self._tables: dict[str, dict[str, Row | None]] = {}
+
+    def layers(self, table: str) -> tuple[Rows | None, Mapping[str, Row | None]]:
+        """What lies below, and the rows of a table that were written on top of it; None for a deleted one."""
+        return self._base, self._tables.get(table, {})
 
     def get(self, table: str, key: str) -> Row | None:
         own = self._tables.get(table)

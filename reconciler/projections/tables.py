@@ -26,6 +26,7 @@ from reconciler.projections.rows import Row, Rows
 
 _MOST_REMEMBERED = 20_000
 _MOST_REPLAYED = 500
+_MOST_JOURNALED = 50_000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -42,6 +43,8 @@ class WritableRows:
         self._complete: set[str] = set()
         self._tables: set[str] = set()
         self._statements: dict[str, tuple[str, str]] = {}
+        self._journals: dict[str, list[str]] = {}
+        self._age = 0
         self._count = 0
 
     def get(self, table: str, key: str) -> Row | None:
@@ -76,6 +79,17 @@ class WritableRows:
             found = known[key]
             if found is not None:
                 yield key, found
+
+    def journal(self, table: str) -> tuple[int, list[str]]:
+        """What has changed in a table, for who keeps something that is made from all of its rows.
+
+        Returns:
+            An age, and the keys of rows that changed since this was first asked at that age. At another age everything
+            has to be looked at again.
+        """
+        if len(self._journals.get(table, ())) > _MOST_JOURNALED:
+            self._grow_older()
+        return self._age, self._journals.setdefault(table, [])
 
     def flush(self) -> None:
         """Write what has changed."""
@@ -117,7 +131,12 @@ class WritableRows:
         self._tables.clear()
         self._statements.clear()
 
+    def _grow_older(self) -> None:
+        self._age += 1
+        self._journals.clear()
+
     def _forget_rows(self) -> None:
+        self._grow_older()
         self._known.clear()
         self._complete.clear()
         self._count = 0
@@ -128,7 +147,7 @@ class WritableRows:
         Returns:
             Whether that was possible; if not, what is remembered holds no longer.
         """
-        remembered = _Remembered(self._known, self._complete)
+        remembered = _Remembered(self._known, self._complete, self._journals)
         try:
             for event in events:
                 fold(event, remembered)
@@ -145,6 +164,9 @@ class WritableRows:
         if changed is None:
             changed = self._changed[table] = set()
         changed.add(key)
+        journal = self._journals.get(table)
+        if journal is not None:
+            journal.append(key)
 
     def _exists(self, table: str) -> bool:
         if not self._tables:
@@ -159,9 +181,12 @@ class _NotRemembered(Exception):
 class _Remembered:
     """Rows in memory only, for events whose outcome the tables have already."""
 
-    def __init__(self, known: dict[str, dict[str, Row | None]], complete: set[str]) -> None:
+    def __init__(
+        self, known: dict[str, dict[str, Row | None]], complete: set[str], journals: dict[str, list[str]]
+    ) -> None:
         self._known = known
         self._complete = complete
+        self._journals = journals
 
     def get(self, table: str, key: str) -> Row | None:
         known = self._known.get(table, {})
@@ -172,10 +197,15 @@ class _Remembered:
         raise _NotRemembered
 
     def put(self, table: str, key: str, row: Row) -> None:
-        self._known.setdefault(table, {})[key] = row
+        self._set(table, key, row)
 
     def delete(self, table: str, key: str) -> None:
-        self._known.setdefault(table, {})[key] = None
+        self._set(table, key, None)
+
+    def _set(self, table: str, key: str, row: Row | None) -> None:
+        self._known.setdefault(table, {})[key] = row
+        if table in self._journals:
+            self._journals[table].append(key)
 
     def scan(self, table: str) -> Iterator[tuple[str, Row]]:
         if table not in self._complete:

@@ -222,7 +222,7 @@ def _sort(situation: Situation) -> _Sorted:
     reviewed: list[Sortie] = []
     for sortie in situation.sorties:
         status = sortie.status
-        if status == "pending" or sortie.awaits_rework:
+        if status == "pending" or (status == "in_progress" and sortie.awaits_rework):
             created = sortie.created_at
             place = created - own[sortie.priority] - bonus.get(sortie.mission_id or "", 0)
             waiting.append((place, created, sortie.id, sortie))

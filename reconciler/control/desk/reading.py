@@ -7,30 +7,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from reconciler.control.desk.remembered import every_sortie
 from reconciler.errors import NotFound
 from reconciler.projections.rows import Rows
 from reconciler.spec.desired import Budget
 from reconciler.work.state import ENDED, FileLock, Message, Mission, Review, Sortie, Specialist, Thread, Usage
 
 T = TypeVar("T")
-
-_MOST_TYPED = 50_000
-_typed: dict[str, tuple[Mapping[str, Any], Sortie]] = {}
-
-
-def typed(row: Mapping[str, Any]) -> Sortie:
-    """A sortie from its row; the same value again for as long as it is the same row.
-
-    Every decision looks at all sorties, and few of them have changed since the last one.
-    """
-    known = _typed.get(row["id"])
-    if known is not None and known[0] is row:
-        return known[1]
-    if len(_typed) >= _MOST_TYPED:
-        _typed.clear()
-    made = Sortie.from_row(row)
-    _typed[row["id"]] = (row, made)
-    return made
 
 
 def sortie(rows: Rows, sortie_id: str) -> Sortie:
@@ -39,7 +22,7 @@ def sortie(rows: Rows, sortie_id: str) -> Sortie:
     Raises:
         NotFound: there is none.
     """
-    return _one(rows, "sorties", sortie_id, typed, "sortie")
+    return _one(rows, "sorties", sortie_id, Sortie.from_row, "sortie")
 
 
 def specialist(rows: Rows, specialist_id: str) -> Specialist:
@@ -98,12 +81,12 @@ def thread(rows: Rows, thread_id: str) -> Thread:
 
 def sorties(rows: Rows, *, mission_id: str | None = None) -> list[Sortie]:
     """All sorties, or those of one mission."""
-    return [typed(row) for _, row in rows.scan("sorties") if mission_id is None or row.get("mission_id") == mission_id]
+    return [one for one in every_sortie(rows) if mission_id is None or one.mission_id == mission_id]
 
 
 def open_sorties(rows: Rows) -> list[Sortie]:
     """Sorties that have not ended."""
-    return [typed(row) for _, row in rows.scan("sorties") if row.get("status") not in ENDED]
+    return [one for one in every_sortie(rows) if one.status not in ENDED]
 
 
 def specialists(rows: Rows) -> list[Specialist]:
