@@ -53,11 +53,13 @@ class Survey:
     Attributes:
         desired: the desired state as a document, as a revision records it; None where the file cannot be read.
         observed: what one look at the runtimes showed; None where the runtime cannot be read.
+        processes: what one look at the processes of specialists showed; None where they cannot be read.
     """
 
     sequence_number: int
     desired: dict[str, Any] | None = None
     observed: dict[str, Any] | None = None
+    processes: dict[str, Any] | None = None
     revision: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
     unusable: bool = False

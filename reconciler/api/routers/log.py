@@ -77,6 +77,7 @@ async def get_survey(access: Reading) -> Response:
             "sequence_number": found.projected.sequence,
             "desired": to_document(found.desired) if found.desired is not None else None,
             "observed": msgspec.to_builtins(found.observed) if found.observed is not None else None,
+            "processes": msgspec.to_builtins(found.processes) if found.processes is not None else None,
             "revision": found.revision,
             "warnings": list(found.warnings),
             "unusable": found.unusable,

@@ -9,6 +9,7 @@ import msgspec
 from reconciler.client.calls import log
 from reconciler.control.survey import Survey
 from reconciler.runtime.model import Observed
+from reconciler.runtime.process.model import ObservedProcesses
 from reconciler.spec.desired import desired_from_document
 
 if TYPE_CHECKING:
@@ -25,4 +26,5 @@ def remote_survey(session: RemoteSession) -> Survey:
         revision=found.revision,
         warnings=tuple(found.warnings),
         unusable=found.unusable,
+        processes=msgspec.convert(found.processes, ObservedProcesses) if found.processes is not None else None,
     )
