@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from reconciler.api.openapi import FILE
 from tests.integration.endpoints.conftest import Served
+from tests.integration.endpoints.world import World
 
 LONG = bool(os.environ.get("FLEET_LONG"))
 EXAMPLES = 150 if LONG else 2
@@ -56,12 +57,13 @@ def calm(case: Case) -> None:
         case.body.update({name: 0 for name in PATIENCE if name in case.body})
 
 
-def ask(case: Case, served: Served) -> None:
+def ask(case: Case, served: Served) -> Any:
     """Send it, and hold the answer against the description."""
     calm(case)
     headers = {"authorization": f"Bearer {served.token}"}
     answer = case.call(base_url=served.url, headers=headers, timeout=30)
     case.validate_response(answer, checks=CHECKS)
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -81,22 +83,52 @@ def test_no_answer_is_outside_the_description(label: str, mode: GenerationMode, 
     one()
 
 
-class Story(SCHEMA.as_state_machine()):  # type: ignore[misc]
-    """What was made is worked on, by the links from answers to what can be done with them."""
-
-    served: Served
-
-    def get_call_kwargs(self, case: Case) -> dict[str, Any]:
-        return {"headers": {"authorization": f"Bearer {self.served.token}"}, "timeout": 30, "base_url": self.served.url}
-
-    def before_call(self, case: Case) -> None:
-        calm(case)
-
-    def validate_response(self, response: Any, case: Case, **more: Any) -> None:
-        case.validate_response(response, checks=CHECKS)
+def links() -> dict[str, tuple[str, list[str]]]:
+    """From each operation that makes something: its name in the answer, and the operations that take its id."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    named = {operation.definition.raw["operationId"]: label for label, operation in OPERATIONS.items()}
+    for label, operation in OPERATIONS.items():
+        told = operation.definition.raw["responses"].get("201", {}).get("links", {})
+        for one in told.values():
+            (parameter,) = one["parameters"]
+            name = parameter.removeprefix("path.").removesuffix("_id")
+            found.setdefault(label, (name, []))[1].append(named[one["operationId"]])
+    return found
 
 
-def test_what_is_made_is_worked_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Story, "served", served, raising=False)
-    how = settings(HOW, max_examples=200 if LONG else 10, stateful_step_count=12 if LONG else 6)
-    run_state_machine_as_test(Story, settings=how)
+LINKS = links()
+
+
+@pytest.mark.parametrize("label", LINKS)
+def test_what_is_made_is_worked_on(label: str, served: Served, world: World) -> None:
+    """By the links from an answer to what can be done with it, in any order, with things that are there beside it."""
+    name, following = LINKS[label]
+    there = {
+        **dict.fromkeys(("specialist_id", "reviewer_id", "actor_id", "reader_id", "acker_id"), world["idle"]),
+        "mission_id": world["open_mission"],
+        "sortie_id": world["reviewed"],
+        "thread_id": world["thread"],
+        "name": "tidy",
+    }
+    made: Any = OPERATIONS[label].as_strategy()
+    steps: Any = st.lists(
+        st.one_of([OPERATIONS[one].as_strategy() for one in following]), min_size=4, max_size=30 if LONG else 8
+    )
+
+    def placed(case: Case) -> Case:
+        if isinstance(case.body, dict):
+            case.body.update({field: there[field] for field in there.keys() & case.body.keys()})
+        return case
+
+    @given(first=made, then=steps)
+    @HOW
+    def story(first: Case, then: list[Case]) -> None:
+        answer = ask(placed(first), served)
+        if answer.status_code != 201:
+            return
+        key = answer.json()[name]["id"]
+        for case in then:
+            case.path_parameters = {**case.path_parameters, f"{name}_id": key}
+            ask(placed(case), served)
+
+    story()

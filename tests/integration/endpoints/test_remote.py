@@ -264,6 +264,8 @@ def test_a_worker_elsewhere_does_a_mission(served: Served, client: Client, proje
     accepted = client.send(fleet.apply(targets=["web"]))
     assert accepted.status in ("recorded", "succeeded"), accepted
     end_runs(client)
+    for left in client.pages(sorties.list_(open_=True)):
+        client.send(sorties.cancel(left.id))
     mission = client.send(missions.run("tidy"))
     token = served.made("sweeper", ("work",))
     said: list[str] = []

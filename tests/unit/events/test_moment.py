@@ -57,3 +57,9 @@ def test_what_is_none_of_these(words: str) -> None:
     with pytest.raises(MomentUnclear, match="no point of the log") as raised:
         parse_moment(words, now_ms=NOON)
     assert "'2 hours ago'" in raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["3³", "9" * 30, "9" * 5_000, "99999999999999999999 days", "99:99", "0000-01-01"])
+def test_what_no_log_could_hold_is_unclear(text: str) -> None:
+    with pytest.raises(MomentUnclear, match="no point of the log"):
+        parse_moment(text, now_ms=1_700_000_000_000)
