@@ -92,25 +92,22 @@ def test_an_agent_joins_by_its_line_of_configuration_and_leaves(
     assert (seen["status"]["name"], seen["status"]["capabilities"]) == ("ann", ["python", "review"])
     assert seen["wrong"][0]
     assert "hint: claim gives you the next one" in seen["wrong"][1]
-    assert reading.specialist(store.rows(), "spec_mcp.ann").status == "completed"
+    assert reading.specialist(store.rows(), "spec_mcp.ann").metadata["harness"] == "mcp"
 
 
-def test_a_signal_makes_it_leave(start: Callable[..., subprocess.Popen[str]], store: Store) -> None:
+@pytest.mark.parametrize("how", ["the end of its input", "SIGTERM"])
+def test_it_leaves_in_good_order(how: str, start: Callable[..., subprocess.Popen[str]], store: Store) -> None:
     process = start("--name", "ann")
-    for _ in store.follow(poll_ms=20):
-        row = store.rows().get("specialists", "spec_mcp.ann")
-        if row is not None:
-            break
     assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-    assert process.stderr is not None
-    ready = '{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
-    process.stdin.write(ready)
-    process.stdin.flush()
     assert process.stdout is not None
+    process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+    process.stdin.flush()
     assert process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
+    if how == "SIGTERM":
+        process.send_signal(signal.SIGTERM)
+    else:
+        process.stdin.close()
+        process.stdin = None
     assert process.wait(60) == 0
     assert reading.specialist(store.rows(), "spec_mcp.ann").status == "completed"
 
