@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from reconciler.control.desk.desk import Desk
-from reconciler.control.dispatching import tick
+from reconciler.control.dispatching import overdue, tick
+from reconciler.control.reading import now_ms
 from reconciler.errors import FleetError
 from reconciler.events.envelope import Cause
 from reconciler.ops.work_view import MissionView, SortieView, mission_views, sortie_views
@@ -104,7 +105,7 @@ def wait(
             tend()
             tended = time.monotonic()
         if store.head() != head or now - ticked >= _TICK_EVERY_S:
-            tick(desk)
+            tick(desk, overdue(store, now_ms()))
             ticked, head = now, store.head()
             found = standing(store.rows(), ids)
             changed = [one for one in found.sorties if seen is None or _looks(seen.get(one.id)) != _looks(one)]

@@ -9,15 +9,19 @@ noticing that a worker is gone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.desk import claiming, missions, specialists
-from reconciler.control.desk.desk import Desk
+from reconciler.control.desk.desk import Command, Desk
+from reconciler.control.desk.sorties import fail
+from reconciler.control.reading import now_ms
 from reconciler.errors import FleetError
 from reconciler.events.envelope import Cause
 from reconciler.projections.rows import Rows
+from reconciler.units import format_duration
+from reconciler.work.refusals import WorkRefused
 from reconciler.work.state import ENDED
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ _GONE = frozenset({"inactive", "completed"})
 _LOOK_EVERY_S = 0.5
 _TICK_EVERY_S = 5.0
 _AFTER_A_FAILURE_S = 30.0
+# For the worker itself to report it, with what its command has printed.
+_PATIENCE_MS = 10_000
 
 
 def has_work(rows: Rows) -> bool:
@@ -42,20 +48,45 @@ def has_work(rows: Rows) -> bool:
     )
 
 
-def tick(desk: Desk) -> int:
+def tick(desk: Desk, overdue: Sequence[Command[Any]] = ()) -> int:
     """One round; how many sorties were given to somebody.
+
+    Args:
+        overdue: what ends attempts that have taken too long.
 
     Raises:
         LogUnusable, TimedOut: the log cannot be written.
     """
     cause = Cause("fleet", "watch")
-    commands = (specialists.sweep(), missions.settle(), claiming.evaluate())
+    commands = (*overdue, specialists.sweep(), missions.settle(), claiming.evaluate())
     given = 0
     for answer in desk.run_all([(command, cause) for command in commands]):
+        if isinstance(answer, WorkRefused):
+            # It has ended by itself since somebody looked.
+            continue
         if isinstance(answer, Exception):
             raise answer
         given = answer.value
     return given
+
+
+def overdue(store: Store, at_ms: int) -> list[Command[Any]]:
+    """What ends attempts that go on for longer than their sortie's time-out.
+
+    A worker of Fleet ends its own command in time; this is for whoever works on a sortie without one.
+    """
+    found: list[Command[Any]] = []
+    for key, row in store.rows().scan("sorties"):
+        timeout_ms = int((row.get("metadata") or {}).get("timeout_ms") or 0)
+        limit = timeout_ms + _PATIENCE_MS
+        # The start of the first attempt is in the row, that of this one in the log: most are seen not to be over at once.
+        if row["status"] != "in_progress" or not timeout_ms or at_ms - (row.get("started_at") or at_ms) <= limit:
+            continue
+        begun = [event for event in store.stream("sortie", key) if event.event_type == "sortie_attempt_started"]
+        if begun and begun[-1].data["attempt"] == row["attempt"] and at_ms - begun[-1].occurred_at > limit:
+            error = f"it took longer than {format_duration(timeout_ms)}"
+            found.append(fail(key, row["assigned_to"], error=error, cause="timeout", attempt=row["attempt"]))
+    return found
 
 
 class Dispatching:
@@ -118,7 +149,8 @@ class Dispatching:
             something = has_work(store.rows())
         if something:
             with open_store(self._session.database, settings=desired.database) as store:
-                tick(Desk(store, Cause("fleet", "watch"), after=Filing(self._session.directory)))
+                desk = Desk(store, Cause("fleet", "watch"), after=Filing(self._session.directory))
+                tick(desk, overdue(store, now_ms()))
                 self._tell_of_missions(store)
         self._seen = self._mark()
 

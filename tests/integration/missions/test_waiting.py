@@ -12,7 +12,7 @@ from reconciler.control import awaiting, dispatching
 from reconciler.control.awaiting import Standing, Waited, last_runs, specialists_kept, wait
 from reconciler.control.desk import missions
 from reconciler.control.desk.desk import Desk
-from reconciler.control.dispatching import Dispatching, has_work, tick
+from reconciler.control.dispatching import Dispatching, has_work, overdue, tick
 from reconciler.control.reading import now_ms
 from reconciler.errors import LogUnusable
 from reconciler.events.envelope import Cause
@@ -137,6 +137,26 @@ def test_why_a_sortie_waits_is_recorded_once(yard: Yard, hands: Callable[[], Han
     work.hire()
     assert tick(work.desk) == 1
     assert work.status("login/design") == "assigned"
+
+
+def test_an_attempt_that_takes_too_long_is_ended(
+    yard: Yard, hands: Callable[[], Hands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "_PATIENCE_MS", 0)
+    timed = "missions: {login: {sorties: {design: {run: make, timeout: 5s, retries: 1, retry_delay: 1ms}, mop: {run: mop}}}}"
+    yard.write("", more=timed)
+    yard.must_apply()
+    work = hands()
+    claimed = {one.sortie.plan.name: one for one in (work.claim(work.hire("ada")), work.claim(work.hire("bob")))}
+    assert overdue(work.store, now_ms()) == []
+    late = overdue(work.store, now_ms() + 6_000)
+    assert len(late) == 1, "the other one may take as long as it likes"
+    tick(work.desk, late)
+    found = sortie_view(work.store.rows(), "login/design")
+    assert (found.attempt, found.row["last_error"]) == (1, "it took longer than 5s")
+    assert found.status in ("pending", "assigned"), "it is tried again"
+    assert tick(work.desk, late) >= 0, "what has ended by itself meanwhile is nobody's trouble"
+    assert sortie_view(work.store.rows(), "login/mop").attempt == claimed["mop"].attempt
 
 
 def test_a_mission_that_no_step_ended_is_settled(yard: Yard, hands: Callable[[], Hands]) -> None:
