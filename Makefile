@@ -72,6 +72,9 @@ e2e: images ## Tests of the installed command
 faults: images ## Crashes at every named place, broken sockets, full disks: the long form
 	@FLEET_FAULTS=all $(PYTEST) tests/faults -n $(JOBS) $(ARGS)
 
+soak: images ## Half an hour of killing beside a watcher; MINUTES=2 for the short form
+	@scripts/with_podman.sh $(PYTHON_BIN) -m tests.faults.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
 bench: images ## Measure against bare calls and other tools
 	@for file in tests/bench/*.py; do scripts/with_podman.sh $(PYTHON_BIN) "$$file"; done
 
