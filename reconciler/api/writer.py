@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from reconciler.control.desk.desk import Command, Desk, Done, Work
-from reconciler.errors import FleetError, LogUnusable
+from reconciler.errors import LogUnusable, TimedOut
 from reconciler.events.envelope import Cause, Event, NewEvent
 from reconciler.projections.store import Store
 
@@ -164,12 +164,12 @@ class Writer:
     def _together(self, taken: Sequence[_Waiting]) -> list[Any]:
         try:
             return list(self._desk.run_all([(one.command, one.cause) for one in taken if one.command is not None]))
-        except FleetError as error:
+        except TimedOut as error:
             return [error] * len(taken)
-        except Exception as defect:
+        except Exception as error:
             # One of them cannot be recorded; the others must not suffer from it.
             if len(taken) == 1:
-                return [defect]
+                return [error]
             return [answer for one in taken for answer in self._together([one])]
 
 
