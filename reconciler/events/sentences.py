@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.events.envelope import Event
+from reconciler.events.sentences_of_talk import SENTENCES as _OF_TALK
 from reconciler.events.sentences_of_work import SENTENCES as _OF_WORK
 
 Data = dict[str, Any]
@@ -61,6 +62,7 @@ def _source(data: Data) -> str:
 
 _SENTENCES: dict[str, Callable[[Data], str]] = {
     **_OF_WORK,
+    **_OF_TALK,
     "revision_accepted": lambda d: f"revision {d['revision']} of the file was accepted{_source(d)}",
     "revision_rejected": lambda d: (
         f"revision {d['revision']} of the file was rejected{_source(d)}"
@@ -164,7 +166,7 @@ def sentence(event: Event) -> str:
     if make is not None:
         try:
             return make(event.data)
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, IndexError, AttributeError):
             # A log is read for ever; an event written by another release may lack what its sentence names.
             pass
     told = [str(event.data[field]) for field in _IDENTIFYING if event.data.get(field)]
