@@ -187,7 +187,7 @@ class ResourceResumed(EventModel):
 
 
 class DriftIgnored(EventModel):
-    """A difference is accepted as it is; `field` may be `*`. `by_file`: seen for the first time that a rule of the file hides it."""
+    """A difference is accepted as it is; `field` may be `*`. `by_file`: a rule of the file was seen to hide it."""
 
     resource: Text
     field: Text
