@@ -250,5 +250,5 @@ class Reconciler(RuleBasedStateMachine):
         self.place.cleanup()
 
 
-Reconciler.TestCase.settings = settings(max_examples=200 if FULL else 12, stateful_step_count=12, deadline=None)
+Reconciler.TestCase.settings = settings(max_examples=100 if FULL else 12, stateful_step_count=12, deadline=None)
 TestReconciler = pytest.mark.timeout(1_800)(Reconciler.TestCase)

@@ -119,6 +119,7 @@ def _check(yard: Yard, *, there: bool, told: str) -> None:
 def test_a_crowd_leaves_the_fleet_as_declared(yard: Yard, most: int) -> None:
     dice = random.Random(today())
     yard.write(BEFORE, more="reconcile: {interval: 1s, debounce: 10ms, max_destroy: 10}")
+    yard.must_apply()
     there = False
     with Party(yard) as party:
         for number in range(40 if FULL else 5):
