@@ -11,7 +11,7 @@ import pytest
 from reconciler.api.server import Server, serving
 from reconciler.api.settings import ServeSettings
 from reconciler.client import Client
-from reconciler.client.calls import missions
+from reconciler.client.calls import missions, sorties
 from reconciler.control.project import project_at
 from tests.integration.endpoints.world import World, build_world
 from tests.support.simulated import IMAGE, SimulatedRuntime
@@ -106,3 +106,10 @@ def end_runs(client: Client) -> None:
     for one in client.pages(missions.list_(status="in_progress")):
         if one.metadata.get("declared"):
             client.send(missions.cancel(one.id))
+
+
+def end_work(client: Client) -> None:
+    """Call off everything that somebody could claim."""
+    end_runs(client)
+    for one in client.pages(sorties.list_(open_=True)):
+        client.send(sorties.cancel(one.id))

@@ -28,7 +28,7 @@ from reconciler.events.moment import Moment
 from reconciler.projections.store import EventQuery
 from reconciler.spec.desired import SpecialistSpec
 from reconciler.work.refusals import LeaseOver
-from tests.integration.endpoints.conftest import FLEET, Served, end_runs
+from tests.integration.endpoints.conftest import FLEET, Served, end_work
 from tests.integration.endpoints.world import DONE, World
 
 COST = Cost(wall_ms=5, tokens=7)
@@ -196,6 +196,7 @@ def claimed(desk: RemoteOffice, client: Client, identity: Identity, **metadata: 
 
 
 def test_a_worker_asks_the_office_there(served: Served, client: Client) -> None:
+    end_work(client)
     desk, me = office(served, client, "remote-one")
     desk.register()
     assert desk.claim(60_000) is None
@@ -242,6 +243,7 @@ def test_failures_are_told_there(served: Served, client: Client) -> None:
 
 
 def test_it_waits_for_news(served: Served, client: Client) -> None:
+    end_work(client)
     desk, me = office(served, client, "remote-four")
     desk.register()
     assert desk.claim(60_000) is None
@@ -249,8 +251,7 @@ def test_it_waits_for_news(served: Served, client: Client) -> None:
     desk.wait(60, lambda: False)
     assert desk.anything_open()
     desk.wait(60, lambda: True)
-    for one in client.pages(sorties.list_(open_=True)):
-        client.send(sorties.cancel(one.id))
+    end_work(client)
     assert not desk.anything_open()
     desk._seen = client.send(log.head()).sequence_number
     desk.wait(0.01, lambda: False)
@@ -263,9 +264,7 @@ def test_a_worker_elsewhere_does_a_mission(served: Served, client: Client, proje
     served.write(FLEET + "specialists:\n  sweeper: {harness: {kind: shell}}\n")
     accepted = client.send(fleet.apply(targets=["web"]))
     assert accepted.status in ("recorded", "succeeded"), accepted
-    end_runs(client)
-    for left in client.pages(sorties.list_(open_=True)):
-        client.send(sorties.cancel(left.id))
+    end_work(client)
     mission = client.send(missions.run("tidy"))
     token = served.made("sweeper", ("work",))
     said: list[str] = []
