@@ -92,10 +92,12 @@ class Tending:
     def _tend_checkpoints(self, store: Store) -> None:
         """Write the files of checkpoints that were taken where none could be written, and let go of old ones."""
         from reconciler.control.checkpoints.filing import Filing
-        from reconciler.control.checkpoints.occasions import tidy
+        from reconciler.control.checkpoints.occasions import look_for_undelivered, tidy
 
-        Filing(self._session.directory).catch_up(store.rows())
-        tidy(store, Cause("fleet", "watch"), self._session.directory, self._clock())
+        project, cause, now = self._session.directory, Cause("fleet", "watch"), self._clock()
+        Filing(project).catch_up(store.rows())
+        look_for_undelivered(store, cause, project, now)
+        tidy(store, cause, project, now)
 
     def _compact(self, store: Store, settings: DatabaseSettings) -> None:
         from reconciler.control.checkpoints.occasions import take_before

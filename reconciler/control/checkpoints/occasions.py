@@ -55,6 +55,24 @@ def tidy(store: Store, cause: Cause, project: Path, now_ms: int) -> int:
     return len(Desk(store, cause, after=Filing(project)).run(prune()).value)
 
 
+def look_for_undelivered(store: Store, cause: Cause, project: Path, now_ms: int) -> int:
+    """Take checkpoints that tell of messages which nobody reads; how many. Nothing is written when there is none.
+
+    Raises:
+        LogUnusable, TimedOut: the log cannot be written.
+    """
+    rows = store.rows()
+    if not _under_way(rows):
+        return 0
+    from reconciler.control.checkpoints.filing import Filing
+    from reconciler.control.desk.checkpoints import keep_undelivered, undelivered_by_mission
+    from reconciler.control.desk.desk import Desk
+
+    if not undelivered_by_mission(rows, now_ms):
+        return 0
+    return Desk(store, cause, after=Filing(project)).run(keep_undelivered()).value
+
+
 def at_end(session: Session) -> None:
     """Take a checkpoint of every mission under way, where that can still be done: ending goes on in any case."""
     with contextlib.suppress(FleetError):

@@ -28,6 +28,9 @@ MARKS = (25, 50, 75)
 ERRORS_APART_MS = 10_000
 """Checkpoints of a mission on errors of the same kind are at least so far apart: a bad minute is no reason for a hundred."""
 
+UNDELIVERED_AFTER_MS = 300_000
+"""A message that its reader, at work on a mission, has not taken for so long counts as not delivered."""
+
 _FREE_CAUSES = ("handed_back", "rate_limit")
 _TROUBLE = ("sortie_attempt_failed", "ctk_released", "specialist_deactivated")
 _GONE = ("inactive", "completed")
@@ -85,6 +88,34 @@ def prune() -> Command[list[str]]:
         return [event.data["checkpoint_id"] for event in events]
 
     return command
+
+
+def keep_undelivered() -> Command[int]:
+    """Take a checkpoint of each mission whose specialist leaves a message unread; how many. Of each message once."""
+
+    def command(work: Work) -> int:
+        late = undelivered_by_mission(work.rows, work.now_ms)
+        for mission_id, found in sorted(late.items()):
+            blockers = [f"message {one.id} ({one.message_type}) was not read by {one.mailbox_id}" for one in found]
+            context = {"errors": ["message"], "undelivered": [one.id for one in found]}
+            of_mission(work, reading.mission(work.rows, mission_id), "error", blockers=blockers, context=context)
+        return len(late)
+
+    return command
+
+
+def undelivered_by_mission(rows: Rows, now_ms: int) -> dict[str, list[Message]]:
+    """Messages that wait too long for a specialist at work on a mission, and that no checkpoint tells of yet."""
+    told = {key for _, row in rows.scan("checkpoints") for key in row["context"].get("undelivered", ())}
+    found: dict[str, list[Message]] = {}
+    for key, row in rows.scan("messages"):
+        if row["status"] != "pending" or key in told or now_ms - row["sent_at"] < UNDELIVERED_AFTER_MS:
+            continue
+        reader = rows.get("specialists", row["mailbox_id"])
+        sortie = rows.get("sorties", reader["current_sortie"]) if reader and reader["current_sortie"] else None
+        if sortie is not None and sortie["mission_id"]:
+            found.setdefault(sortie["mission_id"], []).append(Message.from_row(row))
+    return found
 
 
 def delete(checkpoint_id: str) -> Command[None]:

@@ -12,6 +12,7 @@ from reconciler.control.checkpoints.files import Files
 from reconciler.control.checkpoints.filing import Filing
 from reconciler.control.checkpoints.finding import find, newest, newest_of_all
 from reconciler.control.checkpoints.interrupted import interrupted, resume_all
+from reconciler.control.checkpoints.occasions import look_for_undelivered
 from reconciler.control.desk import checkpoints, claiming, locks, messages, missions, reading, sorties, specialists
 from reconciler.control.desk.desk import Desk
 from reconciler.control.desk.resuming import Resumed, resume
@@ -333,3 +334,18 @@ def test_old_checkpoints_are_let_go_of(desk: Desk, store: Store, clock: Clock) -
     clock.now += 8 * 24 * 60 * MINUTE
     assert len(desk.run(checkpoints.prune()).value) == 1
     assert len(set(old) & {key for key, _ in store.rows().scan("checkpoints")}) == 3
+
+
+def test_a_message_that_nobody_reads_is_told_of_once(desk: Desk, store: Store, clock: Clock, tmp_path: Path) -> None:
+    cause = Cause("fleet", "watch")
+    assert look_for_undelivered(store, cause, tmp_path, clock.now) == 0
+    mission_id, _, ann, key = at_work(desk, store)
+    desk.run(messages.send("somebody", {"text": "anybody?"}))
+    desk.run(messages.send(worker(desk, "bob"), {"text": "you are free"}))
+    assert look_for_undelivered(store, cause, tmp_path, clock.now) == 0
+    clock.now += checkpoints.UNDELIVERED_AFTER_MS
+    assert look_for_undelivered(store, cause, tmp_path, clock.now) == 1
+    assert look_for_undelivered(store, cause, tmp_path, clock.now) == 0
+    (row,) = taken(store, "error")
+    assert (row["mission_id"], row["context"]["undelivered"]) == (mission_id, [key])
+    assert row["recovery"]["blockers"] == [f"message {key} (note) was not read by {ann}"]
