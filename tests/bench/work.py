@@ -2,7 +2,7 @@
 
     python tests/bench/work.py [--claimers 8] [--seconds 5] [--sorties 1000] [--workers 4]
 
-A claim and its completion are two commits, each of which waits for the disk; the bare rate is that of a process that
+A worker hands in a result and claims the next sortie in one commit, which waits for the disk; the bare rate is that of a process that
 commits rows of the same size to a file of its own and does nothing else. Claimers are processes of their own on one log.
 The overhead of a sortie is what its worker spends on it beyond starting and ending `sh -c true`.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.control.desk import claiming, reading, sorties, specialists
-from reconciler.control.desk.desk import Desk, Work
+from reconciler.control.desk.desk import Desk, Done, Work
 from reconciler.events.envelope import Cause
 from reconciler.projections.store import EventQuery, Store, open_store
 from reconciler.spec.desired import MissionSpec, SortieSpec
@@ -91,35 +91,28 @@ def bare_commits(folder: Path, seconds: float = 1.0) -> float:
 
 
 def claim_for(path: Path, number: int, ready: Barrier, seconds: float, answer: Any) -> None:
-    """Claim and complete until the time is over; how often, and the seconds that claims alone took."""
+    """Claim and complete, as a worker does, until the time is over; how many claims, and the CPU seconds they took."""
     with open_store(path) as store:
         desk, me = Desk(store, Cause(f"w{number}", "worker")), f"spec_w_{number}"
         desk.run(specialists.register(specialist_id=me, name=f"w-{number}", metadata={"pool": "w"}))
         ready.wait()
         # Everybody has seen the log once before the time begins.
-        claim_and_complete(desk, me)
+        found = desk.run(claiming.claim(me)).value
         ready.wait()
-        end, claims, spent = time.perf_counter() + seconds, 0, 0.0
-        while (begun := time.perf_counter()) < end:
-            took = claim_and_complete(desk, me)
-            if took:
-                claims += 1
-                spent += took - begun
-        answer.put((claims, spent))
+        end, count, before = time.perf_counter() + seconds, 0, time.process_time()
+        while time.perf_counter() < end:
+            if found is None:
+                found = desk.run(claiming.claim(me)).value
+                continue
+            done = sorties.complete(found.sortie.id, me, {"success": True}, attempt=found.attempt)
+            _, following = desk.run_together(done, claiming.claim(me))
+            found = following.value if isinstance(following, Done) else None
+            count += found is not None
+        answer.put((count, time.process_time() - before))
 
 
-def claim_and_complete(desk: Desk, me: str) -> float:
-    """When the claim was done; 0 when there was nothing."""
-    found = desk.run(claiming.claim(me)).value
-    claimed = time.perf_counter()
-    if found is None:
-        return 0.0
-    desk.run(sorties.complete(found.sortie.id, me, {"success": True}, attempt=found.attempt))
-    return claimed
-
-
-def claims(folder: Path, claimers: int, seconds: float, waiting: int) -> float:
-    """Claims a second of all claimers together, completions included in the time."""
+def claims(folder: Path, claimers: int, seconds: float, waiting: int) -> tuple[float, float]:
+    """Claims a second of all claimers together, completions included; CPU milliseconds of one."""
     path = folder / "claims.db"
     with open_store(path) as store:
         begin_mission(store, waiting, "true")
@@ -133,7 +126,8 @@ def claims(folder: Path, claimers: int, seconds: float, waiting: int) -> float:
     found = [answer.get() for _ in people]
     for person in people:
         person.join()
-    return float(sum(count for count, _ in found) / seconds)
+    count = sum(one for one, _ in found)
+    return count / seconds, sum(cpu for _, cpu in found) / max(count, 1) * 1000
 
 
 def bare_start(count: int = 200) -> float:
@@ -191,8 +185,8 @@ def main() -> None:
         folder = Path(name)
         bare = bare_commits(folder)
         print(f"bare commits of one process: {bare:.0f}/s")
-        rate = claims(folder, options.claimers, options.seconds, options.sorties + round(options.seconds * 600))
-        print(f"claims of {options.claimers} processes, each completed: {rate:.0f}/s")
+        rate, cpu = claims(folder, options.claimers, options.seconds, options.sorties + round(options.seconds * 600))
+        print(f"claims of {options.claimers} processes, each completed: {rate:.0f}/s, {cpu:.1f} ms of CPU for each")
         start = bare_start()
         each, whole = overhead(folder, options.workers, options.sorties)
         print(f"start and end of `sh -c true` alone: {start:.1f} ms")

@@ -106,6 +106,10 @@ class Desk:
             raise answer
         return cast("Done[T]", answer)
 
+    def run_together(self, *commands: Command[Any]) -> list[Done[Any] | Exception]:
+        """Run several commands in the desk's own name, one after the other, with one wait for the disk."""
+        return self.run_all([(command, self._cause) for command in commands])
+
     def run_all(self, commands: Sequence[tuple[Command[Any], Cause]]) -> list[Done[Any] | Exception]:
         """Run several commands of different people in one transaction: one wait for the disk for all of them.
 

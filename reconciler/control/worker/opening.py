@@ -42,7 +42,7 @@ def open_worker(session: Session, name: str, replica: int, tell: Tell, options: 
     if not folder.is_dir():
         raise NotFound(f"the folder of specialist {name} is not there", where=str(folder))
     identity = Identity(spec, replica)
-    office, data = _office(session, identity, desired)
+    office, data = _office(session, identity, desired, options)
     variables = environment(spec, desired, project=session.here, environ=session.environ)
     containers = _containers(identity, variables)
     mask = Mask()
@@ -58,7 +58,7 @@ def open_worker(session: Session, name: str, replica: int, tell: Tell, options: 
         yield Worker(office, identity, bench, tell, options)
 
 
-def _office(session: Session, identity: Identity, desired: Desired) -> tuple[Office, Path]:
+def _office(session: Session, identity: Identity, desired: Desired, options: WorkerOptions) -> tuple[Office, Path]:
     """Where to ask for work, and the folder on this machine for what is made of it."""
     if session.remote:
         from reconciler.control.worker.remote_office import RemoteOffice
@@ -69,7 +69,8 @@ def _office(session: Session, identity: Identity, desired: Desired) -> tuple[Off
     store = session.writable(desired.database)
     cause = replace(session.cause, actor=identity.name)
     desk = Desk(store, cause, after=Filing(session.directory))
-    return LocalOffice(store, desk, identity), store.path.parent
+    ahead = 0 if options.once else identity.spec.heartbeat_timeout_ms
+    return LocalOffice(store, desk, identity, look_ahead_ms=ahead), store.path.parent
 
 
 def _containers(identity: Identity, variables: Mapping[str, str]) -> Containers | None:
