@@ -16,6 +16,8 @@ Source = Literal["stdout", "stderr"]
 
 _HEADER = 8
 _STREAMS: dict[int, Source] = {0: "stdout", 1: "stdout", 2: "stderr"}
+# Events and reports of a pull or a build; the longest are a few kilobytes.
+_LONGEST_LINE = 1 << 24
 
 
 class Followed(Generic[T]):
@@ -74,12 +76,18 @@ def log_lines(pieces: Iterable[bytes]) -> Iterator[tuple[Source, bytes]]:
 
 
 def json_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The non-empty lines of a stream of JSON documents."""
+    """The non-empty lines of a stream of JSON documents.
+
+    Raises:
+        RuntimeUnreachable: a line is longer than anything that an engine tells.
+    """
     pending = bytearray()
     for piece in pieces:
         pending += piece
         if b"\n" in piece:
             *lines, pending = pending.split(b"\n")
             yield from (bytes(line) for line in lines if line.strip())
+        if len(pending) > _LONGEST_LINE:
+            raise RuntimeUnreachable("what Podman tells cannot be read: a line of it never ends")
     if pending.strip():
         yield bytes(pending)

@@ -13,6 +13,7 @@ from reconciler.errors import ActionFailed, NotFound, RuntimeUnreachable
 from reconciler.runtime.model import ContainerOrder
 from reconciler.runtime.podman import Podman
 from reconciler.runtime.podman.client import Client
+from reconciler.runtime.podman.streams import json_lines
 from reconciler.spec.desired import FileContent, HealthCheck, Resources, ServiceSpec
 from tests.support.scripted_engine import ScriptedEngine, answer, chunked, scripted_engine
 
@@ -276,6 +277,19 @@ def test_an_early_no_to_a_long_request(engine: ScriptedEngine, podman: Podman) -
     pieces = (bytes(1 << 16) for _ in range(200))
     with pytest.raises(ActionFailed, match="too big"):
         podman._client.act("POST", "/build", "build", body=pieces)
+
+
+def test_a_line_that_never_ends_is_given_up() -> None:
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for taken in range(10_000):  # noqa: B007 - how many were taken is what is asked
+            yield b"x" * 65_536
+
+    with pytest.raises(RuntimeUnreachable, match="a line of it never ends"):
+        list(json_lines(pieces()))
+    assert taken < 300
 
 
 def test_garbled_output_is_not_shown_as_a_log(engine: ScriptedEngine, podman: Podman) -> None:
