@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -69,20 +68,10 @@ def create_app(
         environ: instead of this process's own environment.
     """
     service = Service(project, settings, runtime=runtime, environ=environ)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.open()
-        try:
-            yield
-        finally:
-            await service.close()
-
     app = FastAPI(
         title="Fleet",
         version=__version__,
         summary="A declarative reconciler for containers, agents and their work.",
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_names(),

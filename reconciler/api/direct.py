@@ -24,6 +24,7 @@ from reconciler.api.bodies import Body
 from reconciler.api.refusals import InputUnclear
 from reconciler.api.tokens import Scope
 
+_SCALARS = (str, int, float, bool, type(None))
 LONGEST = 200
 """Of a segment that is a name; what is longer is left to FastAPI, which says so."""
 
@@ -178,7 +179,7 @@ def _is_query(hint: Any, parameter: inspect.Parameter) -> bool:
     extras = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, params.Param | params.Depends)]
     if extras:
         return all(isinstance(extra, params.Query) for extra in extras)
-    return not _is_model(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+    return all(kind in _SCALARS for kind in (get_args(hint) or (hint,)))
 
 
 def _is_body(hint: Any, parameter: inspect.Parameter) -> bool:
