@@ -25,6 +25,10 @@ def _recordable(value: Any) -> Any:
     return value
 
 
+def _medium() -> Priority:
+    return "medium"
+
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -90,13 +94,13 @@ class CreateSortie(Input):
 
 
 class ChangeSortie(Input):
-    """What is to change; what is left out stays."""
+    """What is to change; what is left out stays. `assigned_to` null is for anybody."""
 
-    title: Title | None = None
-    description: Text | None = None
-    priority: Priority | None = None
+    title: Title = Field(default_factory=str)
+    description: Text = Field(default_factory=str)
+    priority: Priority = Field(default_factory=_medium)
     assigned_to: Word | None = None
-    metadata: Facts | None = None
+    metadata: Facts = Field(default_factory=dict)
 
 
 class ClaimSortie(Input):
@@ -224,10 +228,10 @@ class CreateMission(Input):
 class ChangeMission(Input):
     """What is to change; what is left out stays."""
 
-    title: Title | None = None
-    description: Text | None = None
-    priority: Priority | None = None
-    metadata: Facts | None = None
+    title: Title = Field(default_factory=str)
+    description: Text = Field(default_factory=str)
+    priority: Priority = Field(default_factory=_medium)
+    metadata: Facts = Field(default_factory=dict)
 
 
 class CompleteMission(Input):

@@ -73,7 +73,9 @@ REFUSALS = [
     step("running", "progress", 422, "input_unclear", progress=101),
     step("running", "progress", 409, "lease_over", progress=1, attempt=7),
     step("running", "start", 409, "transition_refused"),
+    Refusal("PATCH", "sorties/{free}", {"title": None}, 422, "input_unclear"),
     # Missions
+    Refusal("PATCH", "missions/{mission}", {"title": None}, 422, "input_unclear"),
     post("missions", {"title": " "}, 422, "input_refused"),
     post("missions/run", {"name": NOBODY}, 404, "not_found"),
     post("missions/{open_mission}/start", {}, 409, "transition_refused"),
