@@ -15,7 +15,7 @@ from reconciler.spec.roles import digest_of
 from reconciler.work import sorties as sortie_commands
 from reconciler.work.graph import cycle, readiness, ready
 from reconciler.work.refusals import AlreadyEnded, DefinitionFrozen, InputRefused, MissionIncomplete, TransitionRefused
-from reconciler.work.state import PRIORITIES, Mission, MissionStatus, Sortie, SortiePlan, iso
+from reconciler.work.state import ENDED, PRIORITIES, Mission, MissionStatus, Sortie, SortiePlan, iso
 
 CHECKPOINT_SHARES = (25, 50, 75)
 _CHANGEABLE = frozenset({"title", "description", "priority", "metadata"})
@@ -223,7 +223,8 @@ def settle(mission: Mission, sorties: Sequence[Sortie], *, now_ms: int) -> list[
         return []
     statuses: dict[str, str] = {sortie.id: sortie.status for sortie in sorties}
     events: list[NewEvent] = []
-    moved = True
+    # Where everything has gone well so far, nothing can have become unreachable but what waits for a failure.
+    moved = any(one.status in ("failed", "cancelled") or one.plan.when == "failure" for one in sorties)
     while moved:
         moved = False
         for sortie in sorties:
@@ -238,9 +239,9 @@ def settle(mission: Mission, sorties: Sequence[Sortie], *, now_ms: int) -> list[
 
 
 def _ending(mission: Mission, statuses: Mapping[str, str], now_ms: int) -> list[NewEvent]:
-    counts = _counts(statuses.values())
-    if not statuses or counts["open"]:
+    if not statuses or any(status not in ENDED for status in statuses.values()):
         return []
+    counts = _counts(statuses.values())
     if counts["failed"]:
         failed = sorted(name for name, status in statuses.items() if status == "failed")
         reason = f"{len(failed)} of {len(statuses)} sorties failed: {', '.join(failed[:5])}"

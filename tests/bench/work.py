@@ -175,7 +175,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claimers", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--sorties", type=int, default=1_000)
     parser.add_argument("--workers", type=int, default=4)
     options = parser.parse_args()
@@ -185,7 +185,7 @@ def main() -> None:
         folder = Path(name)
         bare = bare_commits(folder)
         print(f"bare commits of one process: {bare:.0f}/s")
-        rate, cpu = claims(folder, options.claimers, options.seconds, options.sorties + round(options.seconds * 600))
+        rate, cpu = claims(folder, options.claimers, options.seconds, round(options.seconds * 400))
         print(f"claims of {options.claimers} processes, each completed: {rate:.0f}/s, {cpu:.1f} ms of CPU for each")
         start = bare_start()
         each, whole = overhead(folder, options.workers, options.sorties)
