@@ -98,7 +98,7 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
     Raises:
         NotFound: when the log knows nothing of the resource, or a bare name means several; lists what there is.
     """
-    from reconciler.ops.work_why import mission_story, sortie_story
+    from reconciler.ops.work_why import mission_story, missions_called, sortie_story
 
     kind, name = _address(store, resource)
     if kind == "mission":
@@ -116,6 +116,7 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
         starts = [(f"{kind}/{name}", last)] if last is not None else []
     if not starts:
         known = sorted(f"service/{key}" for key, _ in store.rows().scan("services"))
+        known += missions_called(store)
         listed = f"known: {', '.join(known)}" if known else "nothing has been applied yet: fleet apply"
         raise NotFound(f"the log knows nothing of {kind}/{name}", hint=listed)
     return tuple(_story(store, address, event) for address, event in starts)
@@ -123,7 +124,7 @@ def why(store: EventLookup, resource: str) -> tuple[Story, ...]:
 
 def _address(store: EventLookup, resource: str) -> tuple[str, str]:
     """Kind and name. `web` and `web/2` are found among all kinds, services first come when nothing is found."""
-    from reconciler.ops.work_why import is_mission
+    from reconciler.ops.work_why import is_mission, sorties_called
 
     rows = store.rows()
     kind, slash, name = resource.partition("/")
@@ -136,6 +137,7 @@ def _address(store: EventLookup, resource: str) -> tuple[str, str]:
         found.insert(0, ("service", resource))
     if is_mission(store, kind):
         found.append(("sortie" if slash else "mission", resource))
+    found = found or [("sortie", other) for other in sorties_called(store, resource)]
     if len(found) > 1:
         listed = ", ".join(f"{other}/{name}" for other, name in found)
         raise NotFound(f"{resource!r} means more than one resource", hint=f"say which: {listed}")

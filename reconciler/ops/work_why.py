@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from reconciler.events.sentences import sentence
 from reconciler.ops.work_story import is_quiet
-from reconciler.ops.work_view import MissionView, Names, SortieView, mission_view, sortie_view, sortie_views
+from reconciler.ops.work_view import (
+    MissionView,
+    Names,
+    SortieView,
+    latest_runs,
+    mission_view,
+    sortie_view,
+    sortie_views,
+)
 
 if TYPE_CHECKING:
     from reconciler.events.envelope import Event
@@ -42,6 +50,19 @@ def mission_story(store: EventLookup, name: str) -> Story:
 def is_mission(store: EventLookup, name: str) -> bool:
     """Whether a mission of the file is called that."""
     return name in Names(store.rows()).missions.values()
+
+
+def missions_called(store: EventLookup) -> list[str]:
+    """The addresses of all missions that were not put away."""
+    return sorted(f"mission/{one.name}" for one in latest_runs(store.rows()))
+
+
+def sorties_called(store: EventLookup, name: str) -> list[str]:
+    """`<mission>/<sortie>` of every sortie of this name in a mission's last run."""
+    rows = store.rows()
+    runs = {one.id for one in latest_runs(rows)}
+    found = (one for one in sortie_views(rows) if one.name == name and one.mission_id in runs)
+    return sorted(one.address.removeprefix("sortie/") for one in found)
 
 
 def _story(store: EventLookup, kind: str, stream_id: str, resource: str, stands: str, names: Names) -> Story:

@@ -307,6 +307,15 @@ def test_why_a_mission(terminal: Terminal, work: Hands, word: str) -> None:
     assert "revision 1 of the file was accepted" in text
 
 
+def test_a_sortie_is_found_by_its_bare_name(yard: Yard, terminal: Terminal, work: Hands) -> None:
+    assert terminal.fleet("why", "build").out.startswith("sortie/login/build waits")
+    assert "known: mission/login" in terminal.fleet("why", "nothing").err
+    yard.write("", more=MISSION + "  logout: {sorties: {build: {run: make}}}\n")
+    yard.must_apply()
+    both = terminal.fleet("why", "build")
+    assert (both.code, "say which: sortie/login/build, sortie/logout/build" in both.err) == (1, True)
+
+
 def test_why_a_sortie_waits_in_a_sentence(terminal: Terminal, work: Hands) -> None:
     assert "waits: no specialist is registered" in terminal.fleet("why", "sortie/login/design").out
     who = work.hire()
