@@ -46,6 +46,10 @@ def claim(specialist_id: str, *, lease_ms: int = 60_000) -> Command[Claim | None
 
     def command(work: Work) -> Claim | None:
         me = _free(reading.specialist(work.rows, specialist_id))
+        begun = _begun_review(work.rows, me)
+        if begun is not None:
+            # Its answer was lost on the way; without a lease nobody would ever take the review up again.
+            return begun
         limits = reading.budget(me)
         if limits is not None:
             budgets.check(me.id, limits, reading.usage(work.rows).get(me.id, Usage()), work.now_ms)
@@ -102,6 +106,16 @@ def _free(me: Specialist) -> Specialist:
     if me.draining:
         raise NotEligible(f"specialist {me.id} is draining and takes no more sorties")
     return me
+
+
+def _begun_review(rows: Rows, me: Specialist) -> Claim | None:
+    """The review that this specialist has begun and not concluded."""
+    for one in reading.open_reviews(rows):
+        if one.reviewer_id == me.id:
+            sortie = reading.sortie(rows, one.sortie_id)
+            if sortie.status == "review" and one.is_open_for(sortie):
+                return Claim("review", sortie, sortie.attempt, 0, one.id)
+    return None
 
 
 def _decide(work: Work, me: Specialist, everything: Situation) -> Assignment | None:

@@ -170,6 +170,20 @@ def test_a_review_goes_to_somebody_else_and_its_verdict_moves_the_sortie(desk: D
     assert desk.run(sorties.conclude_review(second.review_id, rev, "approved")).value.status == "completed"
 
 
+def test_a_review_whose_claim_was_lost_is_given_out_again_to_whoever_began_it(desk: Desk) -> None:
+    ann, rev = worker(desk, "ann"), worker(desk, "rev", pool="reviewer")
+    made = desk.run(sorties.create(title="Build", plan=SortiePlan(review_kind="code", review_by="reviewer"))).value
+    desk.run(sorties.assign(made.id, ann, by="ada"))
+    desk.run(sorties.start(made.id, ann))
+    desk.run(sorties.complete(made.id, ann, {"success": True}))
+    first = desk.run(claiming.claim(rev)).value
+    again = desk.run(claiming.claim(rev)).value
+    assert first is not None
+    assert again == first
+    assert desk.run(sorties.conclude_review(first.review_id, rev, "approved")).value.status == "completed"
+    assert desk.run(claiming.claim(rev)).value is None
+
+
 def test_a_file_reserved_by_hand_lets_the_sortie_wait(desk: Desk, store: Store) -> None:
     ann, bob = worker(desk, "ann"), worker(desk, "bob")
     made = desk.run(sorties.create(title="Build", plan=SortiePlan(files=("a.py",)))).value
