@@ -54,9 +54,9 @@ def stop(process: int) -> None:
 def test_how_long_a_look_may_take_can_be_said(engine: ScriptedEngine, nowhere: dict[str, str]) -> None:
     named = {**nowhere, "FLEET_PODMAN_SOCKET": engine.path}
     engine.will_answer(alive(), lambda _: None)
-    with Podman.connect({**named, "FLEET_PODMAN_TIMEOUT": "50ms"}) as podman:
-        with pytest.raises(RuntimeUnreachable, match="did not answer in time"):
-            podman.observe("p")
+    impatient = {**named, "FLEET_PODMAN_TIMEOUT": "50ms"}
+    with Podman.connect(impatient) as podman, pytest.raises(RuntimeUnreachable, match="did not answer in time"):
+        podman.observe("p")
     with pytest.raises(RuntimeUnreachable, match="FLEET_PODMAN_TIMEOUT: 'soon' is not a duration"):
         Podman.connect({**named, "FLEET_PODMAN_TIMEOUT": "soon"})
 
