@@ -14,7 +14,7 @@ from reconciler.control.desk import missions
 from reconciler.control.desk.desk import Desk
 from reconciler.control.dispatching import Dispatching, has_work, overdue, tick
 from reconciler.control.reading import now_ms
-from reconciler.errors import LogUnusable
+from reconciler.errors import LogUnusable, TimedOut
 from reconciler.events.envelope import Cause
 from reconciler.ops.work_view import SortieView, mission_view, sortie_view
 from reconciler.plan.model import PlanOptions
@@ -89,6 +89,23 @@ def until_ready(work: Hands, word: str) -> None:
     """Until the back-off of a sortie, a millisecond here, is over."""
     while sortie_view(work.store.rows(), word).row["not_before"] > now_ms():
         threading.Event().wait(0.001)
+
+
+def test_a_log_that_others_keep_busy_is_waited_for(
+    yard: Yard, hands: Callable[[], Hands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.must_apply()
+    work = hands()
+    rounds = [TimedOut("another process kept the event log busy for too long")]
+
+    def busy(desk: Desk, late: Sequence[object] = ()) -> int:
+        if rounds:
+            raise rounds.pop()
+        return tick(desk)
+
+    monkeypatch.setattr(awaiting, "tick", busy)
+    assert waited(work, Told(), timeout_ms=1).ending == "timed_out"
+    assert rounds == []
 
 
 def test_out_of_time_and_interrupted(yard: Yard, hands: Callable[[], Hands]) -> None:
