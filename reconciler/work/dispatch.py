@@ -139,7 +139,8 @@ class _Pool:
         self.free: dict[str, Specialist] = {}
         working = {sortie.assigned_to for sortie in busy} | situation.reviewers
         for specialist in sorted(self.known, key=lambda s: (len(s.capabilities), s.registered_at, s.id)):
-            fresh = now - specialist.last_seen <= situation.stale_after_ms
+            timeout = specialist.metadata.get("heartbeat_timeout_ms", situation.stale_after_ms)
+            fresh = now - specialist.last_seen <= timeout
             if specialist.draining or specialist.current_sortie or specialist.id in working or not fresh:
                 continue
             budget = situation.budgets.get(specialist.id)
