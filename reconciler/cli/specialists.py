@@ -274,13 +274,14 @@ def _print(files: dict[str, Path], tail: int | None, *, follow: bool, as_json: b
             sys.stdout.write(f"{replica} | {text}\n" if several else f"{text}\n")
             sys.stdout.flush()
 
+    ends = {replica: logfile.end_of(file) for replica, file in files.items()}
     for replica, file in files.items():
-        for line in logfile.last_lines(file, tail):
+        for line in logfile.last_lines(file, tail, end=ends[replica]):
             show(replica, line)
     if not follow:
         return
     # Each takes what is there and hands over to the next, so that nobody waits for a silent one.
-    following = {replica: logfile.follow(file) for replica, file in files.items()}
+    following = {replica: logfile.follow(file, ends[replica]) for replica, file in files.items()}
     while True:
         for replica, lines in following.items():
             for new in lines:

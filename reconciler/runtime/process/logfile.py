@@ -46,15 +46,25 @@ def trim_all(folder: Path, *, limit: int = LIMIT_BYTES) -> None:
             continue
 
 
-def last_lines(path: Path, count: int | None) -> list[bytes]:
-    """The last lines, without their ends; all of them for None, those put aside included."""
+def end_of(path: Path) -> int:
+    """Where the file ends now: what is read up to there and followed from there is read once."""
+    return _size(path)
+
+
+def last_lines(path: Path, count: int | None, *, end: int | None = None) -> list[bytes]:
+    """The last lines, without their ends; all of them for None, those put aside included.
+
+    Args:
+        end: read no further than this.
+    """
+    end = _size(path) if end is None else end
     if count is None:
         files = [_older(path, number) for number in range(KEEP, 0, -1)]
-        return [line for file in (*files, path) if file.exists() for line in file.read_bytes().splitlines()]
+        aside = [line for file in files if file.exists() for line in file.read_bytes().splitlines()]
+        return aside + (path.read_bytes()[:end].splitlines() if path.exists() else [])
     if count == 0 or not path.exists():
         return []
     with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
         data = b""
         while end > 0 and data.count(b"\n") <= count:
             begin = max(0, end - _CHUNK)
@@ -64,9 +74,9 @@ def last_lines(path: Path, count: int | None) -> list[bytes]:
     return data.splitlines()[-count:]
 
 
-def follow(path: Path) -> Iterator[bytes | None]:
-    """Lines that are written from now on, and None whenever there is none to read; begins anew where it was put aside."""
-    position, rest = _size(path), b""
+def follow(path: Path, position: int) -> Iterator[bytes | None]:
+    """Lines that are written from a position on, and None whenever there is none; begins anew where it was put aside."""
+    rest = b""
     while True:
         size = _size(path)
         if size < position:

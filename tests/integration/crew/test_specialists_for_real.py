@@ -169,12 +169,15 @@ def test_what_is_printed_is_followed(crew: Yard) -> None:
     command = [str(Path(sys.executable).with_name("fleet")), "specialists", "logs", "--follow"]
     with subprocess.Popen(command, cwd=crew.folder, env=crew.environ, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        assert following.stdout.readline() == "up\n"
-        with log.open("a") as file:
-            file.write("more\n")
-        assert following.stdout.readline() == "more\n"
-        following.send_signal(signal.SIGINT)
-        assert following.wait(60) == 130
+        try:
+            assert following.stdout.readline() == "up\n"
+            with log.open("a") as file:
+                file.write("more\n")
+            assert following.stdout.readline() == "more\n"
+            following.send_signal(signal.SIGINT)
+            assert following.wait(60) == 130
+        finally:
+            following.kill()
 
 
 def test_one_that_has_to_go_finishes_its_sortie_first(crew: Yard) -> None:

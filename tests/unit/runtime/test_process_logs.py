@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reconciler.runtime.process.logfile import follow, last_lines, open_log, trim, trim_all
+from reconciler.runtime.process.logfile import end_of, follow, last_lines, open_log, trim, trim_all
 from reconciler.runtime.process.model import environment_of, labels_of
 
 
@@ -48,13 +48,14 @@ def test_the_last_lines_are_read_from_the_end(tmp_path: Path) -> None:
     path.write_bytes(b"".join(b"line %d\n" % number for number in range(30_000)))
     assert last_lines(path, 2) == [b"line 29998", b"line 29999"]
     assert last_lines(path, 0) == []
+    assert last_lines(path, 1, end=14) == last_lines(path, None, end=14)[-1:] == [b"line 1"]
     assert len(last_lines(path, 20_000)) == 20_000
 
 
 def test_following_gives_whole_lines_and_begins_anew_where_the_file_was_emptied(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"old\n")
-    lines = follow(path)
+    lines = follow(path, end_of(path))
     assert next(lines) is None
     with path.open("ab") as file:
         file.write(b"one\ntw")
