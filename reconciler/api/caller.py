@@ -7,6 +7,7 @@ token works as that specialist and as nobody else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.api.refusals import Forbidden
 from reconciler.api.tokens import Scope, Token
@@ -52,6 +53,7 @@ class Caller:
             raise Forbidden(f"{self.specialist} may act as itself only, not as {specialist_id}")
 
 
+@lru_cache(maxsize=1024)
 def caller_of(token: Token) -> Caller:
     """Who bears this token."""
     scopes = token.scopes or (("work",) if token.specialist else ())
