@@ -30,6 +30,8 @@ def _medium() -> Priority:
 
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# An id that the caller chooses has to fit into a path as one segment.
+NewId = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$")]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -43,7 +45,7 @@ class Register(Input):
     """A specialist that makes itself known; `anew`: it has just started, and what the log says it holds goes back."""
 
     name: Title
-    specialist_id: Id | None = None
+    specialist_id: NewId | None = None
     capabilities: list[Word] = Field(default_factory=list, max_length=200)
     metadata: Facts = Field(default_factory=dict)
     anew: bool = False
@@ -297,7 +299,7 @@ class SendMessage(Input):
     sender_id: Id | None = None
     thread_id: Id | None = None
     priority: Urgency = "normal"
-    message_id: Id | None = None
+    message_id: NewId | None = None
 
 
 class ReadMessage(Input):

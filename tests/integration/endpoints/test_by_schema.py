@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -128,7 +129,7 @@ def test_what_is_made_is_worked_on(label: str, served: Served, world: World) -> 
             return
         key = answer.json()[name]["id"]
         for case in then:
-            case.path_parameters = {**case.path_parameters, f"{name}_id": key}
+            case.path_parameters = {**case.path_parameters, f"{name}_id": quote(key, safe="")}
             ask(placed(case), served)
 
     story()

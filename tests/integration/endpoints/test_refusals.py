@@ -49,6 +49,7 @@ REFUSALS = [
     post("specialists/{gone}/heartbeat", {}, 409, "already_ended"),
     post("specialists/{gone}/complete", {}, 409, "already_ended"),
     post("specialists/register", {"name": "x", "capabilities": [""]}, 422, "input_unclear"),
+    post("specialists/register", {"name": "x", "specialist_id": "a/b"}, 422, "input_unclear"),
     Refusal("PATCH", "specialists/{gone}", {"draining": True}, 409, "already_ended"),
     Refusal("DELETE", "specialists/{gone}", None, 409, "already_ended"),
     # Sorties
