@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from reconciler.decoders import known
+
 Gate = Literal["started", "healthy", "completed"]
 Role = Literal["replace", "update", "settings"]
 
@@ -129,7 +131,7 @@ class Resources(Value, frozen=True):
 def limits_of(document: dict[str, Any]) -> Resources:
     """Limits as the log has them; none where they cannot be read any more."""
     try:
-        return msgspec.convert(document, Resources)
+        return msgspec.convert(document, known(Resources))
     except msgspec.ValidationError:
         return Resources()
 
@@ -454,9 +456,9 @@ def desired_from_document(document: dict[str, Any]) -> Desired:
     Raises:
         msgspec.ValidationError: when the document is not of this shape.
     """
-    return msgspec.convert(document, Desired)
+    return msgspec.convert(document, known(Desired))
 
 
 def service_from_document(document: dict[str, Any]) -> ServiceSpec:
     """One service from its document form."""
-    return msgspec.convert(document, ServiceSpec)
+    return msgspec.convert(document, known(ServiceSpec))

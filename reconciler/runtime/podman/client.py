@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from reconciler.decoders import decoder
 from reconciler.errors import ActionFailed, NotFound, RuntimeUnreachable
 from reconciler.runtime.podman.http import Answer, BrokenAnswer, Connection, Unanswered
 
@@ -254,7 +255,7 @@ class Client:
 
     def _decoded(self, content: bytes, kind: Any, doing: str) -> Any:
         try:
-            return msgspec.json.decode(content, type=kind)
+            return decoder(kind).decode(content)
         except msgspec.MsgspecError as error:
             raise RuntimeUnreachable(
                 f"could not {doing}: what Podman answered cannot be read ({error})", where=self.socket, hint=_DOCTOR
@@ -338,7 +339,7 @@ def _content(body: Any) -> tuple[bytes | Iterable[bytes], list[tuple[str, str]]]
 
 def _refused(status: int, content: bytes, doing: str, *, looking: bool) -> NotFound | ActionFailed | RuntimeUnreachable:
     try:
-        refusal = msgspec.json.decode(content, type=_Refusal)
+        refusal = decoder(_Refusal).decode(content)
         words = own_words = refusal.message or refusal.cause
     except msgspec.MsgspecError:
         words, own_words = content[:500].decode("utf-8", "replace").strip(), ""

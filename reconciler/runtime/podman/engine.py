@@ -8,6 +8,7 @@ from types import TracebackType
 
 import msgspec
 
+from reconciler.decoders import decoder
 from reconciler.errors import RuntimeUnreachable
 from reconciler.runtime.model import LABEL_PROJECT, ContainerEvent, EngineInfo
 from reconciler.runtime.podman import wire
@@ -93,7 +94,7 @@ def _events(pieces: Iterable[bytes]) -> Iterator[ContainerEvent]:
         if line is None:
             return
         try:
-            raw = msgspec.json.decode(line, type=wire.RawEvent)
+            raw = decoder(wire.RawEvent).decode(line)
         except msgspec.MsgspecError:
             continue
         yield wire.container_event(raw)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from reconciler.decoders import decoder
 from reconciler.errors import ActionFailed, NotFound
 from reconciler.runtime.podman import wire
 from reconciler.runtime.podman.client import Client, Stream, segment
@@ -97,7 +98,7 @@ def _told(stream: Stream, doing: str, progress: Progress | None) -> str:
     identity, error = "", ""
     for line in json_lines(stream):
         try:
-            report = msgspec.json.decode(line, type=wire.Report)
+            report = decoder(wire.Report).decode(line)
         except msgspec.MsgspecError:
             continue
         identity = report.id or identity
