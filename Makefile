@@ -49,6 +49,7 @@ imports: setup ## The direction of imports
 
 schemas: setup ## The published schemas are those of the models
 	@$(PYTHON_BIN) -m reconciler.events.schemas --check
+	@$(PYTHON_BIN) -m reconciler.api.openapi --check
 
 docs: setup ## Write what is generated of docs/: the commands and the reference
 	@$(PYTHON_BIN) scripts/write_commands.py
