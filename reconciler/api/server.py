@@ -17,11 +17,11 @@ import uvloop
 
 from reconciler.api.app import create_app
 from reconciler.api.guard import Guard
-from reconciler.api.place import Place, announced
 from reconciler.api.protocol import protocol
 from reconciler.api.service import Service
 from reconciler.api.settings import ServeSettings
 from reconciler.api.tokens import LOCAL_NAME, Tokens
+from reconciler.client.place import Place, announced
 from reconciler.control.project import Project
 from reconciler.errors import FleetError
 from reconciler.runtime.model import ContainerRuntime

@@ -18,13 +18,17 @@ from typing import Literal, get_args
 
 import msgspec
 
+from reconciler.client.place import TOKEN_FILE, read_local
+from reconciler.decoders import decoder
 from reconciler.errors import Conflict, FleetError, NotFound
 from reconciler.ids import new_id
+
+__all__ = ["LOCAL_FILE", "LOCAL_NAME", "SCOPES", "Scope", "ScopeUnknown", "Token", "Tokens", "digest_of", "read_local"]
 
 Scope = Literal["read", "work", "apply", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 FILE = "tokens.json"
-LOCAL_FILE = "api-token"
+LOCAL_FILE = TOKEN_FILE
 LOCAL_NAME = "local"
 _PREFIX = "fleet_"
 _LOOK_EVERY_S = 0.2
@@ -78,7 +82,12 @@ class Tokens:
     def find(self, secret: str, now_ms: int) -> Token | None:
         """The token that a bearer shows; None when there is none, or its time is over."""
         self._refresh(now=False)
-        found = self._by_digest.get(digest_of(secret))
+        digest = digest_of(secret)
+        found = self._by_digest.get(digest)
+        if found is None:
+            # It may have been made a moment ago.
+            self._refresh()
+            found = self._by_digest.get(digest)
         if found is None or (found.expires_at and found.expires_at <= now_ms):
             return None
         return found
@@ -150,7 +159,7 @@ class Tokens:
 
     def _read(self) -> _Kept:
         try:
-            return msgspec.json.decode(self.file.read_bytes(), type=_Kept)
+            return decoder(_Kept).decode(self.file.read_bytes())
         except FileNotFoundError:
             return _Kept()
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -171,14 +180,6 @@ class Tokens:
 def digest_of(secret: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def read_local(folder: Path) -> str:
-    """The token of whoever can read the data folder; empty when no server was ever started."""
-    try:
-        return (folder / LOCAL_FILE).read_text().strip()
-    except OSError:
-        return ""
 
 
 def _scope(word: str) -> Scope:

@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from reconciler.client.address import TOKEN, parse
+from reconciler.client.address import at_hand
 from reconciler.client.calls import log
 from reconciler.client.clients import Client
 from reconciler.control.remote.store import RemoteStore, elsewhere
 from reconciler.control.session import ProjectValues, Session
+from reconciler.spec.location import database_path
 
 if TYPE_CHECKING:
     from reconciler.events.envelope import Source
@@ -33,7 +34,8 @@ class RemoteSession(Session):
         self._ci = False
         self.here = project.directory
         self.environ = os.environ if environ is None else environ
-        self.client = Client(parse(address, token=self.environ.get(TOKEN, "")))
+        log_here = database_path(project.directory, project.file, flag=project.database, environ=self.environ)
+        self.client = Client(at_hand(address, log_here.parent, self.environ))
         try:
             head = self.client.send(log.head())
         except BaseException:

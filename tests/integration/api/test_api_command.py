@@ -49,8 +49,13 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: signal.Signal
         for secret in (token, made["token"]):
             headers = {"authorization": f"Bearer {secret}"}
             assert httpx.get(f"{said['at']}/api/v1/locks", headers=headers).json() == {"locks": []}
+        for where in ("local", said["at"]):
+            # Whoever can read the log's folder needs to be told neither the address nor the token.
+            assert fleet(tmp_path, "--remote", where, "events", "--json").returncode == 0
         process.send_signal(number)
         assert process.wait(20) == code
+    gone = fleet(tmp_path, "--remote", "local", "events")
+    assert (gone.returncode, "no server runs here" in gone.stderr) == (5, True)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{said['at']}/health")
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from reconciler.api.place import find_server
 from reconciler.api.server import Server, ServeRefused, serving
 from reconciler.api.settings import ServeSettings
 from reconciler.api.tokens import LOCAL_FILE, read_local
+from reconciler.client.place import find_server
 from reconciler.control.project import Project
 from tests.support.serving import Served, served
 

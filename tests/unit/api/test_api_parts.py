@@ -15,10 +15,10 @@ from reconciler.api.counting import Counter, Gauge, Histogram, Total, render
 from reconciler.api.etags import etag, guarded, matches
 from reconciler.api.limits import Rates
 from reconciler.api.paging import PageRequest, page_of
-from reconciler.api.place import Place, announced, find_server
 from reconciler.api.problems import answer_error, problem_of
 from reconciler.api.refusals import BodyTooLarge, Forbidden, InputUnclear, RequestTooSlow, StaleVersion, TooMany
 from reconciler.api.tokens import Token, digest_of
+from reconciler.client.place import Place, announced, find_server
 from reconciler.control.desk.desk import Work
 from reconciler.errors import FleetError, Problem, SpecInvalid
 from reconciler.events.registry import EventInvalid

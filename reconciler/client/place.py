@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 FILE = "server.json"
+TOKEN_FILE = "api-token"
 _PATIENCE_S = 0.5
 
 
@@ -73,3 +74,11 @@ def _listens(place: Place) -> bool:
             return True
     except OSError:
         return False
+
+
+def read_local(folder: Path) -> str:
+    """The token of whoever can read the data folder; empty when no server was ever started."""
+    try:
+        return (folder / TOKEN_FILE).read_text().strip()
+    except OSError:
+        return ""
