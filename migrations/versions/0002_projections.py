@@ -28,7 +28,10 @@ images: image image_id how build_digest at
 handlers: handler notified_by error at
 suspensions: resource why until actor at
 drift_ignores: resource field why until actor at
+hidden_drifts: resource field why until at
 backups: path sequence size at
+pools: name digest wanted stopped draining revision defined_at
+processes: pool replica process_id pid state exit_code digest started_at changed_at log
 specialists: id name status capabilities current_sortie draining registered_at last_seen completed_at
 usage: specialist_id wall_ms tokens cost_usd since
 mailboxes: id created_at updated_at

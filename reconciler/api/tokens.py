@@ -159,7 +159,8 @@ class Tokens:
 
     def _read(self) -> _Kept:
         try:
-            return decoder(_Kept).decode(self.file.read_bytes())
+            kept: _Kept = decoder(_Kept).decode(self.file.read_bytes())
+            return kept
         except FileNotFoundError:
             return _Kept()
         except (msgspec.DecodeError, msgspec.ValidationError) as error:

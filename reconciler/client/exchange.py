@@ -10,6 +10,7 @@ from reconciler import __version__
 from reconciler.client.address import Address
 from reconciler.client.call import Call, Page
 from reconciler.client.errors import ServerUnreachable, error_of
+from reconciler.decoders import known
 from reconciler.errors import FleetError
 from reconciler.ids import uuid7
 
@@ -80,9 +81,9 @@ def _read(call: Call[T], document: Any) -> Any:
     kind = getattr(call.answer, "__origin__", None)
     if kind is Page:
         (item,) = call.answer.__args__
-        items = msgspec.convert(document[call.inside], list[item])  # type: ignore[valid-type]
+        items = msgspec.convert(document[call.inside], known(list[item]))  # type: ignore[valid-type]
         return Page(items=items, total=int(document["total"]), next=document.get("next"))
-    return msgspec.convert(document[call.inside] if call.inside else document, call.answer)
+    return msgspec.convert(document[call.inside] if call.inside else document, known(call.answer))
 
 
 def _refusal(response: httpx.Response) -> FleetError:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from reconciler.apply.model import plan_digest
 from reconciler.control.reading import now_ms
+from reconciler.decoders import known
 from reconciler.errors import FleetError, NotFound, PlanStale
 from reconciler.events.envelope import NewEvent
 from reconciler.plan.basis import parts_of_desired, parts_of_projected
@@ -174,7 +175,7 @@ def read_saved(path: Path, *, project: str) -> SavedPlan:
     if digest_of(whole.get("body")) != whole.get("digest"):
         raise PlanStale("it was changed after it was made", where=str(path), hint=_AGAIN)
     try:
-        body = msgspec.convert(whole["body"], _Body)
+        body = msgspec.convert(whole["body"], known(_Body))
     except msgspec.ValidationError as error:
         raise PlanStale(f"it cannot be read: {error}", where=str(path), hint=_AGAIN) from None
     if body.project != project:

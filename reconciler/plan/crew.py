@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from reconciler.decoders import known
 from reconciler.plan.fields import UNKNOWN, Changed, compare_specialists
 from reconciler.plan.model import (
     AnyAction,
@@ -102,7 +103,7 @@ class WantedPool:
 def readable(document: dict[str, Any]) -> SpecialistSpec | None:
     """A definition from the log; None when this release cannot read it any more."""
     try:
-        return msgspec.convert(document, SpecialistSpec)
+        return msgspec.convert(document, known(SpecialistSpec))
     except msgspec.ValidationError:
         return None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from reconciler.decoders import known
 from reconciler.plan.draft import Draft
 from reconciler.plan.fields import values_changed
 from reconciler.plan.model import CancelMission, FieldChange, Later, Reason, StartMission, UpdateMission
@@ -124,7 +125,7 @@ _ENDS = {"completed": "was completed", "failed": "failed", "cancelled": "was can
 
 
 def _definition(run: ProjectedMission) -> MissionSpec:
-    return msgspec.convert(run.definition, MissionSpec)
+    return msgspec.convert(run.definition, known(MissionSpec))
 
 
 def _work_changed(run: ProjectedMission, spec: MissionSpec) -> tuple[FieldChange, ...]:

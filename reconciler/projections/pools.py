@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from reconciler.decoders import known
 from reconciler.ids import replica_id
 from reconciler.projections.rows import Row, Rows
 from reconciler.spec.desired import SpecialistSpec
@@ -83,7 +84,7 @@ class ProjectedPool(Struct, frozen=True, dict=True):
     @cached_property
     def definition(self) -> SpecialistSpec:
         """The typed value of `document`."""
-        return msgspec.convert(self.document, SpecialistSpec)
+        return msgspec.convert(self.document, known(SpecialistSpec))
 
     def is_down(self, replica: int) -> bool:
         """Whether somebody asked for this replica to be stopped."""

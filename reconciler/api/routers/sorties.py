@@ -30,6 +30,7 @@ from reconciler.api.things import Things, equal
 from reconciler.client.documents import Priority, Sortie, SortieStatus
 from reconciler.control.desk import reading, sorties
 from reconciler.control.worker import handing_in
+from reconciler.decoders import known
 from reconciler.projections.rows import Rows
 from reconciler.work.state import ENDED
 
@@ -174,7 +175,7 @@ async def complete_sortie(access: Working, sortie_id: Key, body: CompleteSortie)
         body.specialist_id,
         body.result.model_dump(exclude_none=True),
         attempt=body.attempt,
-        artifacts=[msgspec.convert(one.model_dump(), handing_in.Artifact) for one in body.artifacts],
+        artifacts=[msgspec.convert(one.model_dump(), known(handing_in.Artifact)) for one in body.artifacts],
         cost=shown.cost(body.cost),
     )
     return await THINGS.written(access, command)

@@ -15,6 +15,7 @@ from reconciler.control.desk import reading
 from reconciler.control.desk.desk import Command, Work
 from reconciler.control.desk.following import follow_up
 from reconciler.control.desk.sorties import release_files
+from reconciler.decoders import known
 from reconciler.errors import NotFound
 from reconciler.projections.rows import Rows
 from reconciler.spec.desired import MissionSpec
@@ -221,7 +222,7 @@ def frozen_definition(rows: Rows, mission_id: str) -> MissionSpec | None:
     """What the file said of a mission at its start; None for one that did not come from it or has not started."""
     row = rows.get("missions", mission_id)
     document = row.get("definition") if row is not None else None
-    return msgspec.convert(document, MissionSpec) if document else None
+    return msgspec.convert(document, known(MissionSpec)) if document else None
 
 
 def _undeclared(metadata: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from reconciler.control.desk.remembered import every_sortie
+from reconciler.decoders import known
 from reconciler.errors import NotFound
 from reconciler.projections.rows import Rows
 from reconciler.spec.desired import Budget
@@ -118,7 +119,7 @@ def usage(rows: Rows) -> dict[str, Usage]:
 def budget(found: Specialist) -> Budget | None:
     """The limits that a specialist was registered with; None when there are none."""
     limits = found.metadata.get("budget")
-    return msgspec.convert(limits, Budget) if limits else None
+    return msgspec.convert(limits, known(Budget)) if limits else None
 
 
 def timeouts(found: Mapping[str, Specialist] | list[Specialist]) -> dict[str, int]:

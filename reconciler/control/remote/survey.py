@@ -8,6 +8,7 @@ import msgspec
 
 from reconciler.client.calls import log
 from reconciler.control.survey import Survey
+from reconciler.decoders import known
 from reconciler.runtime.model import Observed
 from reconciler.runtime.process.model import ObservedProcesses
 from reconciler.spec.desired import desired_from_document
@@ -22,9 +23,9 @@ def remote_survey(session: RemoteSession) -> Survey:
     return Survey(
         desired=desired_from_document(found.desired) if found.desired is not None else None,
         projected=session.store.projected(),
-        observed=msgspec.convert(found.observed, Observed) if found.observed is not None else None,
+        observed=msgspec.convert(found.observed, known(Observed)) if found.observed is not None else None,
         revision=found.revision,
         warnings=tuple(found.warnings),
         unusable=found.unusable,
-        processes=msgspec.convert(found.processes, ObservedProcesses) if found.processes is not None else None,
+        processes=msgspec.convert(found.processes, known(ObservedProcesses)) if found.processes is not None else None,
     )

@@ -13,6 +13,7 @@ from reconciler.control.desk.briefing import Brief
 from reconciler.control.worker.handing_in import Artifact, Cost
 from reconciler.control.worker.identity import Identity
 from reconciler.control.worker.office import HURRYING
+from reconciler.decoders import known
 from reconciler.errors import FleetError, NotFound
 from reconciler.projections.store import EventQuery
 from reconciler.work.attempts import FailureCause
@@ -59,7 +60,7 @@ class RemoteOffice:
         seen = self._client.send(log.head()).sequence_number
         found = self._client.send(sorties.claim(self._me.id, lease_ms=lease_ms))
         self._seen = seen
-        return msgspec.convert(found.brief, Brief) if found is not None else None
+        return msgspec.convert(found.brief, known(Brief)) if found is not None else None
 
     def renew(self, sortie_id: str, attempt: int, lease_ms: int) -> None:
         self._client.send(sorties.renew(sortie_id, self._me.id, attempt, lease_ms=lease_ms))

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from reconciler.decoders import decoder
 from reconciler.events.archive.block import BLOCK_EVENTS, RUN_EVENTS, Block, SegmentDamaged, id_time, stream_key
 from reconciler.events.archive.columns import ColumnReader, varints
 from reconciler.events.archive.layout import END, FORMAT, MAGIC, Footer, Part, SegmentInfo, Tally, key_of, unpacked
@@ -283,7 +284,7 @@ class Segment:
         if not encoded or zlib.crc32(encoded) != check:
             raise self._unreadable("the file is cut short or no archive")
         try:
-            footer = msgspec.json.decode(encoded, type=Footer)
+            footer: Footer = decoder(Footer).decode(encoded)
         except msgspec.MsgspecError as error:
             raise self._unreadable(f"the footer cannot be read: {error}") from None
         if footer.format != FORMAT:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from reconciler.decoders import known
 from reconciler.errors import PlanStale
 from reconciler.plan.model import PLAN_VERSION, Plan
 from reconciler.spec.masked import masked
@@ -38,7 +39,7 @@ def plan_from_document(value: dict[str, Any]) -> Plan:
     if isinstance(version, int) and version > PLAN_VERSION:
         raise PlanStale(f"the saved plan is of version {version} and this release reads {PLAN_VERSION}", hint=_AGAIN)
     try:
-        plan = msgspec.convert(value, Plan)
+        plan = msgspec.convert(value, known(Plan))
     except msgspec.ValidationError as error:
         raise PlanStale(f"the saved plan cannot be read: {error}", hint=_AGAIN) from None
     if plan.masked:
