@@ -12,7 +12,7 @@ import pytest
 import reconciler.client
 from reconciler.client import Address, Call, Client, Page, Refused, ServerUnreachable, from_environment
 from reconciler.client.address import parse
-from reconciler.client.calls import fleet, sorties
+from reconciler.client.calls import fleet, missions, sorties
 from reconciler.client.errors import error_of
 from reconciler.client.exchange import answer_of, headers_of, request_of
 from reconciler.client.retrying import Retries, asked_pause
@@ -69,6 +69,7 @@ def test_a_change_may_name_the_version_that_must_still_hold() -> None:
 def test_ids_are_one_segment_of_a_path() -> None:
     assert sorties.get("../../x y").path == "/api/v1/sorties/..%2F..%2Fx%20y"
     assert fleet.why("service/web/1").path == "/api/v1/why/service/web/1"
+    assert missions.complete("m/1").path == "/api/v1/missions/m%2F1/complete"
 
 
 def test_long_polling_has_its_own_patience() -> None:
