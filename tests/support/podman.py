@@ -17,6 +17,7 @@ from reconciler.runtime.podman import Podman
 from reconciler.runtime.podman.client import segment
 from reconciler.runtime.podman.discovery import SYSTEM_SOCKET
 from reconciler.runtime.podman.service import answers, start_service
+from reconciler.runtime.process.local import LocalProcesses
 
 BUSYBOX = "localhost/fleet-busybox:1"
 _STATIC = "/bin/busybox"
@@ -71,7 +72,10 @@ def ensure_busybox(podman: Podman, shared: Path) -> str:
 
 
 def sweep(podman: Podman, project: str) -> None:
-    """Remove every container, network, volume and secret that carries this project's label."""
+    """Remove every process, container, network, volume and secret that carries this project's label."""
+    local = LocalProcesses()
+    for process in local.observe(project).processes:
+        local.stop(process.pid, process.process_id, 0)
     for container in podman.observe(project).containers:
         force_remove(podman, container.container_id)
     for network in podman.networks(project):
