@@ -114,7 +114,7 @@ def tell(server: Server, settings: ServeSettings, *, as_json: bool) -> None:
 def _say(what: str, *, as_json: bool, **facts: Any) -> None:
     if as_json:
         now_ms = time.time_ns() // 1_000_000
-        print_json_line({"time": utc_time(now_ms), "level": "info", "what": what, **facts})
+        print_json_line({"timestamp": utc_time(now_ms), "level": "info", "event": what, **facts})
     else:
         more = [str(facts["at"]), f"(token in {facts['token']})"] if facts else []
         sys.stdout.write(" ".join([what, *more]) + "\n")

@@ -84,7 +84,7 @@ class _Lines:
         now_ms = time.time_ns() // 1_000_000
         with self._lock:
             if self._as_json:
-                print_json_line({"time": utc_time(now_ms), "level": level, "what": what, **facts})
+                print_json_line({"timestamp": utc_time(now_ms), "level": level, "event": what, **facts})
             else:
                 sys.stdout.write(f"{_clock(now_ms)}  {_sentence(what, facts)}\n")
                 sys.stdout.flush()

@@ -41,7 +41,7 @@ def fleet(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with running(tmp_path, "serve") as (process, said):
-        assert said["what"] == "listening"
+        assert said["event"] == "listening"
         token = Path(said["token"]).read_text().strip()
         made = json.loads(
             fleet(tmp_path, "tokens", "create", "ci", "--scope", "read", "--expires", "1h", "--json").stdout
@@ -63,7 +63,7 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, number: signal.Signal
 def test_watching_and_serving_at_once(tmp_path: Path, podman_socket: str) -> None:
     (tmp_path / "fleet.yaml").write_text("name: empty\n")
     with running(tmp_path, "watch", "--serve") as (process, said):
-        assert said["what"] == "listening"
+        assert said["event"] == "listening"
         assert httpx.get(f"{said['at']}/health/ready").json() == {"status": "ready"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -90,7 +90,7 @@ def test_tokens_are_made_listed_and_revoked(tmp_path: Path) -> None:
 def test_it_says_when_it_is_open(tmp_path: Path) -> None:
     with running(tmp_path, "serve", "--open-loopback") as (process, said):
         assert process.stdout is not None
-        assert "without a token" in json.loads(process.stdout.readline())["what"]
+        assert "without a token" in json.loads(process.stdout.readline())["event"]
         assert httpx.get(f"{said['at']}/api/v1/locks").status_code == 200
     refused = fleet(tmp_path, "serve", "--host", "0.0.0.0")
     assert (refused.returncode, "tls-cert" in refused.stderr) == (1, True)

@@ -77,7 +77,7 @@ def test_it_works_until_nothing_is_open(terminal: Terminal, fleet: Fleet) -> Non
 def test_it_speaks_json_to_programs_and_may_do_one_thing_only(terminal: Terminal, fleet: Fleet) -> None:
     fleet.start(a=sortie(run="true", review=Review(by="nobody")), b=sortie(run="true"))
     lines = terminal.fleet("worker", "-s", "builder", "-n", "2", "--once", "--json").json_lines
-    assert [line["what"] for line in lines] == ["registered", "begins", "completed", "left"]
+    assert [line["event"] for line in lines] == ["registered", "begins", "completed", "left"]
     assert lines[1]["attempt"] == 1
     assert lines[0]["time"].endswith("Z")
 
