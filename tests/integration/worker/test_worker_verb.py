@@ -79,7 +79,7 @@ def test_it_speaks_json_to_programs_and_may_do_one_thing_only(terminal: Terminal
     lines = terminal.fleet("worker", "-s", "builder", "-n", "2", "--once", "--json").json_lines
     assert [line["event"] for line in lines] == ["registered", "begins", "completed", "left"]
     assert lines[1]["attempt"] == 1
-    assert lines[0]["time"].endswith("Z")
+    assert lines[0]["timestamp"].endswith("Z")
 
 
 def test_it_says_what_is_not_there(terminal: Terminal, fleet: Fleet) -> None:
