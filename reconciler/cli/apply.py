@@ -178,7 +178,7 @@ def _missions(
     store = session.writable(seen.desired.database)
     ids = {one.id for one in last_runs(store.rows(), names) if one.status != "cancelled"}
     tend = specialists_kept(session, options)
-    return await_missions(store, ids, timeout_ms=timeout_ms, as_json=as_json, tend=tend) if ids else 0
+    return await_missions(session, store, ids, timeout_ms=timeout_ms, as_json=as_json, tend=tend) if ids else 0
 
 
 def _saved(session: Session, path: Path | None) -> SavedPlan | None:

@@ -139,6 +139,7 @@ def run(
       fleet missions run add-login
       fleet missions run add-login --wait --timeout 30m
     """
+    from reconciler.control.checkpoints.filing import Filing
     from reconciler.control.desk import missions as desk_missions
     from reconciler.control.desk.desk import Desk
     from reconciler.control.session import open_session
@@ -153,7 +154,7 @@ def run(
         if spec is None:
             known = ", ".join(sorted(desired.missions)) or "none"
             raise NotFound(f"there is no mission {mission} in {session.file.name}", hint=f"known: {known}")
-        desk = Desk(session.writable(desired.database), session.cause)
+        desk = Desk(session.writable(desired.database), session.cause, after=Filing(session.directory))
         begun = desk.run(desk_missions.run(spec)).value
         return _say(session, begun.id, "began", wait=wait, timeout_ms=timeout_ms, as_json=as_json)
 
@@ -229,7 +230,7 @@ def _say(session: Session, mission_id: str, word: str, *, wait: bool, timeout_ms
         return 0
     from reconciler.cli.work_progress import await_missions
 
-    return await_missions(store, {mission_id}, timeout_ms=timeout_ms, as_json=as_json)
+    return await_missions(session, store, {mission_id}, timeout_ms=timeout_ms, as_json=as_json)
 
 
 @app.command()

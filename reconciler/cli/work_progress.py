@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from reconciler.control.awaiting import Standing, Waited
+    from reconciler.control.session import Session
     from reconciler.ops.work_view import SortieView
     from reconciler.projections.store import Store
 
@@ -31,6 +32,7 @@ COLOURS: dict[str, Colour] = {
 
 
 def await_missions(
+    session: Session,
     store: Store,
     ids: Collection[str],
     *,
@@ -41,11 +43,12 @@ def await_missions(
     """Wait for missions with progress; the exit code that their outcome has."""
     from reconciler.cli.interruption import interruptible
     from reconciler.control.awaiting import wait
+    from reconciler.control.checkpoints.filing import Filing
 
-    interrupt = threading.Event()
+    interrupt, filing = threading.Event(), Filing(session.directory)
     shown = _watcher(as_json=as_json)
     with interruptible(interrupt, begun=lambda: True), shown:
-        waited = wait(store, ids, shown, timeout_ms=timeout_ms, interrupt=interrupt, tend=tend)
+        waited = wait(store, ids, shown, timeout_ms=timeout_ms, interrupt=interrupt, tend=tend, filing=filing)
     if as_json:
         print_json_line(_document(waited))
     else:

@@ -18,7 +18,7 @@ from reconciler.control.desk.desk import Desk
 from reconciler.control.dispatching import overdue, tick
 from reconciler.control.reading import now_ms
 from reconciler.errors import FleetError, TimedOut
-from reconciler.events.envelope import Cause
+from reconciler.events.envelope import Cause, Event
 from reconciler.ops.work_view import MissionView, SortieView, mission_views, sortie_views
 from reconciler.plan.model import PlanOptions, StartProcess
 
@@ -83,6 +83,7 @@ def wait(
     timeout_ms: int = 0,
     interrupt: threading.Event | None = None,
     tend: Callable[[], None] = lambda: None,
+    filing: Callable[[Sequence[Event]], None] | None = None,
 ) -> Waited:
     """Wait until these missions have ended.
 
@@ -93,10 +94,11 @@ def wait(
         timeout_ms: 0 waits without bound.
         interrupt: set by somebody else to stop waiting; the missions go on.
         tend: done every few seconds, for what the missions need.
+        filing: told what was recorded, for the files of checkpoints.
     """
     began = time.monotonic()
     stop = interrupt or threading.Event()
-    desk = Desk(store, Cause("fleet", "cli"))
+    desk = Desk(store, Cause("fleet", "cli"), after=filing)
     seen: dict[str, SortieView] | None = None
     ticked, tended, head = 0.0, began, -1
     while True:
