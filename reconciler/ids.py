@@ -1,12 +1,14 @@
 """Time-ordered identifiers.
 
-UUIDv7 (RFC 9562): 48 bits of milliseconds, then 74 random bits, so that ids made later sort later and index pages
-stay dense. Outside the store an id wears a prefix that says what it names (`evt_`, `spec_`, `msn_`).
+UUIDv7 (RFC 9562): 48 bits of milliseconds, 12 that count within one, then 62 random bits, so that ids made later by a
+process sort later, what was made in one go keeps its order, and index pages stay dense. Outside the store an id wears a
+prefix that says what it names (`evt_`, `spec_`, `msn_`).
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from uuid import UUID
 
@@ -17,6 +19,10 @@ _VARIANT = 0x2 << 62
 _RANDOM_A = (1 << 12) - 1
 _RANDOM_B = (1 << 62) - 1
 
+# Milliseconds and count of the newest id; a process that forks goes on from here, with other random bits.
+_last = 0
+_lock = threading.Lock()
+
 
 def uuid7(milliseconds: int | None = None, randomness: bytes | None = None) -> UUID:
     """A UUIDv7.
@@ -25,12 +31,24 @@ def uuid7(milliseconds: int | None = None, randomness: bytes | None = None) -> U
         milliseconds: Unix time in ms; the clock's when left out.
         randomness: 10 bytes; the operating system's when left out.
     """
+    if milliseconds is None and randomness is None:
+        return _next()
     now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
     bits = int.from_bytes(os.urandom(10) if randomness is None else randomness, "big")
     value = (
         ((now & ((1 << 48) - 1)) << 80) | _VERSION | ((bits >> 62 & _RANDOM_A) << 64) | _VARIANT | (bits & _RANDOM_B)
     )
     return UUID(int=value)
+
+
+def _next() -> UUID:
+    """An id above all that this process has made before, also within a millisecond and after a clock was put back."""
+    global _last
+    with _lock:
+        _last = max(time.time_ns() // 1_000_000 << 12, _last + 1)
+        counted = _last
+    random = int.from_bytes(os.urandom(8), "big") & _RANDOM_B
+    return UUID(int=(counted >> 12 << 80) | _VERSION | ((counted & _RANDOM_A) << 64) | _VARIANT | random)
 
 
 def new_id(prefix: str) -> str:

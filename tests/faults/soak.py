@@ -59,6 +59,7 @@ _SERVICE = """  s{number}:
 _MORE_MEMORY = 24 * 1024 * 1024
 _MORE_DESCRIPTORS = 12
 _PATIENCE = 90.0
+_SETTLED = 60
 
 
 @dataclass
@@ -271,9 +272,9 @@ class Soak:
     def _growth(self) -> list[str]:
         """Whether memory or descriptors grew over the longest life, the beginning left out."""
         life = max(self.figures.lives, key=len)
-        third = len(life) // 3
-        if third < 3:
+        if len(life) < _SETTLED:
             return []
+        third = len(life) // 3
         middle, last = life[third : 2 * third], life[2 * third :]
         memory = statistics.median(one[0] for one in last) - statistics.median(one[0] for one in middle)
         descriptors = statistics.median(one[1] for one in last) - statistics.median(one[1] for one in middle)

@@ -205,7 +205,8 @@ class Worker:
                 pulse.ended(held)
                 with self._lock:
                     self._stopper = None
-            lost = stopper.why == "lost"
+            # The minder may have ended it before the pulse could say so.
+            lost = stopper.why == "lost" or (held.is_over() and not done.outcome.success)
         try:
             self._report(given, done, lost)
         finally:

@@ -70,6 +70,10 @@ class Held:
         self.group = 0
         self.until = time.monotonic() + lease_s * _SAFETY if given.lease_expires_at else _FOR_EVER_S
 
+    def is_over(self) -> bool:
+        """Whether the time is over for which the minder lets the command live."""
+        return time.monotonic() >= self.until
+
 
 class Pulse:
     """A context manager; beats from its beginning to its end.
@@ -153,7 +157,7 @@ class Pulse:
             except FleetError as error:
                 self._on_trouble(str(error))
                 beat_at = now + min(AGAIN_S, self._interval)
-            if held is not None and now >= held.until:
+            if held is not None and held.is_over():
                 held.stopper.stop("lost")
 
     def _beat(self, held: Held | None) -> None:

@@ -85,7 +85,8 @@ def test_a_lease_that_nobody_renews_ends_the_work(
     in_background(worker)
     told.wait_for("lost")
     assert "the disk is away" in [facts.get("error") for _, what, facts in told.lines if what == "trouble"]
-    assert [event for event in fleet.events("sortie_attempt_failed") if event.data["sortie_id"] == ids["a"]] == []
+    failed = [event.data for event in fleet.events("sortie_attempt_failed") if event.data["sortie_id"] == ids["a"]]
+    assert failed == []
 
 
 def test_a_late_word_is_refused_and_leaves_nothing_but_that(

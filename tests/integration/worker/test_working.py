@@ -251,7 +251,7 @@ def test_a_heartbeat_renews_the_lease_of_long_work(fleet: Fleet) -> None:
 def test_a_worker_that_starts_anew_gives_back_what_its_former_life_held(fleet: Fleet) -> None:
     ids = fleet.start(
         a=sortie(run="true", files=("a.txt",), retries=1, retry_delay_ms=1),
-        b=sortie(run="true", review=Review(by="builder", run="true")),
+        b=sortie(run="true", retries=1, retry_delay_ms=1, review=Review(by="builder", run="true")),
     )
     office = fleet.office()
     office.register()
