@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from reconciler.control.desk.remembered import every_sortie
+from reconciler.control.desk.remembered import every_active_lock, every_sortie
 from reconciler.decoders import known
 from reconciler.errors import NotFound
 from reconciler.projections.rows import Rows
@@ -102,7 +102,7 @@ def missions(rows: Rows) -> dict[str, Mission]:
 
 def active_locks(rows: Rows) -> list[FileLock]:
     """Locks that were neither released nor expired."""
-    return [FileLock.from_row(row) for _, row in rows.scan("locks") if row.get("status") == "active"]
+    return list(every_active_lock(rows))
 
 
 def open_reviews(rows: Rows) -> list[Review]:

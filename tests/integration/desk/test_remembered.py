@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.control.desk import reading, sorties, specialists
+from reconciler.control.desk import locks, reading, sorties, specialists
 from reconciler.control.desk.desk import Desk, Work
-from reconciler.control.desk.remembered import every_sortie
+from reconciler.control.desk.remembered import every_active_lock, every_sortie
 from reconciler.events.envelope import Cause
 from reconciler.projections import tables
 from reconciler.projections.rows import MemoryRows
 from reconciler.projections.store import Store, open_store
 from reconciler.work import sorties as rules
-from reconciler.work.state import Sortie
+from reconciler.work.state import FileLock, Sortie
 
 CAUSE = Cause("tester", "cli")
 
@@ -68,3 +68,30 @@ def test_a_command_sees_what_it_has_recorded_itself(tmp_path: Path) -> None:
 
         desk.run(command)
         assert agree(store) == ["a", "b", "newer"]
+
+
+def test_reservations_are_remembered_for_as_long_as_they_hold(tmp_path: Path) -> None:
+    def agree_on_locks(store: Store) -> list[str]:
+        def command(work: Work) -> list[str]:
+            remembered = list(every_active_lock(work.rows))
+            rows = [FileLock.from_row(row) for _, row in work.rows.scan("locks")]
+            assert remembered == [one for one in rows if one.status == "active"]
+            return [one.file_path for one in remembered]
+
+        return Desk(store, CAUSE).run(command).value
+
+    with open_store(tmp_path / "log.db") as one, open_store(tmp_path / "log.db") as other:
+        mine, theirs = Desk(one, CAUSE), Desk(other, CAUSE)
+        (first,) = mine.run(locks.reserve(["a.py"], "ann")).value
+        assert agree_on_locks(one) == ["a.py"]
+        theirs.run(locks.reserve(["b.py"], "bob"))
+        assert agree_on_locks(one) == ["a.py", "b.py"]
+        mine.run(locks.release(first.id, "ann"))
+        assert agree_on_locks(one) == agree_on_locks(other) == ["b.py"]
+
+        def command(work: Work) -> list[str]:
+            locks.reserve(["c.py"], "ann")(work)
+            return [one.file_path for one in every_active_lock(work.rows)]
+
+        assert mine.run(command).value == ["b.py", "c.py"]
+        assert [one.file_path for one in reading.active_locks(one.rows())] == ["b.py", "c.py"]
