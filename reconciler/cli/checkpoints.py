@@ -164,9 +164,11 @@ def _cut(table: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _head(row: Row) -> str:
+    from reconciler.plan.reasons import counted
+
     of = row["mission_id"] or row["specialist_id"]
     lines = [f"{row['id']} of {of}, taken {local_time(row['created_at'])} ({row['trigger']})"]
     note = (row.get("context") or {}).get("note")
-    counts = (("sorties", "active_sorties"), ("reservations", "held_locks"), ("messages", "pending_messages"))
-    lines.append("  open: " + ", ".join(f"{len(row.get(key) or [])} {word}" for word, key in counts))
+    counts = (("sortie", "active_sorties"), ("reservation", "held_locks"), ("message", "pending_messages"))
+    lines.append("  open: " + ", ".join(counted(len(row.get(key) or []), word) for word, key in counts))
     return "\n".join([*lines, *([f"  note: {note}"] if note else [])])

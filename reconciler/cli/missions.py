@@ -216,6 +216,7 @@ def _say(session: Session, mission_id: str, word: str, *, wait: bool, timeout_ms
     """What became of a mission; the exit code."""
     from reconciler.control.work_documents import mission_document
     from reconciler.ops.work_view import mission_view
+    from reconciler.plan.reasons import counted
 
     store = session.writable()
     found = mission_view(store.rows(), mission_id)
@@ -225,7 +226,8 @@ def _say(session: Session, mission_id: str, word: str, *, wait: bool, timeout_ms
         print_json(mission_document(found))
     else:
         run = f" (run {found.run})" if found.run else ""
-        typer.echo(f"mission/{found.name}{run} {word}: {sum(found.counts.values())} sorties, {found.completed} done")
+        size = counted(sum(found.counts.values()), "sortie")
+        typer.echo(f"mission/{found.name}{run} {word}: {size}, {found.completed} done")
     if not wait:
         return 0
     from reconciler.cli.work_progress import await_missions

@@ -98,7 +98,9 @@ def plan(
     elif out is None:
         typer.echo(text, nl=False)
     else:
-        typer.echo(f"{len(found.sorties)} sorties proposed in {out}; read it, include it, commit it")
+        from reconciler.plan.reasons import counted
+
+        typer.echo(f"{counted(len(found.sorties), 'sortie')} proposed in {out}; read it, include it, commit it")
     for problem in found.problems:
         print(f"fleet: {problem}", file=sys.stderr)
     return 1 if found.problems else 0

@@ -304,7 +304,9 @@ def _used(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(used: dict[str, Any]) -> str:
-    parts = [f"{used['sorties_this_hour']} sorties this hour", f"{used['wall_ms'] / 1000:g} s"]
+    from reconciler.plan.reasons import counted
+
+    parts = [f"{counted(used['sorties_this_hour'], 'sortie')} this hour", f"{used['wall_ms'] / 1000:g} s"]
     parts += [f"{used['tokens']} tokens"] if used["tokens"] else []
     parts += [f"{used['cost_usd']:.2f} USD"] if used["cost_usd"] else []
     parts += [f"nothing is left of {used['exhausted']}"] if used["exhausted"] else []

@@ -20,6 +20,10 @@ def _again(data: Data) -> str:
     return "; it is not tried again" if data.get("final") else "; it is tried again" if data.get("retry_at") else ""
 
 
+def _sorties(count: int) -> str:
+    return "1 sortie" if count == 1 else f"{count} sorties"
+
+
 def _took(data: Data) -> str:
     return f" in {data['duration_ms'] / 1000:.1f} s"
 
@@ -70,7 +74,7 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     ),
     "mission_completed": lambda d: (
         f"{d['mission_id']} {'was completed' if d['result']['success'] else 'failed'}{_took(d)}, "
-        f"{d['result']['sorties_completed']} sorties done{_about(d['result'], 'summary')}"
+        f"{_sorties(d['result']['sorties_completed'])} done{_about(d['result'], 'summary')}"
     ),
     "mission_archived": lambda d: f"{d['archived_by']} put {d['mission_id']} away",
 }

@@ -50,7 +50,7 @@ def test_a_checkpoint_is_taken_listed_and_shown(terminal: Terminal, at_work: tup
     assert [one["kept_in"] for one in listed] == ["both", "both"]
     shown = terminal.fleet("checkpoints", "show", listed[1]["id"]).out
     assert "note: before lunch" in shown
-    assert "open: 1 sorties, 1 reservations, 1 messages" in shown
+    assert "open: 1 sortie, 1 reservation, 1 message" in shown
     assert "finish build “Build it” (40 % done)" in shown
     assert terminal.fleet("checkpoints", "show", "--prompt").out.startswith("You take over work that was interrupted.")
     assert terminal.fleet("checkpoints", "show", "latest", "--json").json["context"]["sorties"][sortie_id]

@@ -37,7 +37,7 @@ def test_every_sentence_can_be_said_of_a_valid_event(event_type: str) -> None:
          "bob reviewed s1: needs changes, name it"),
         ("mission_completed", {"mission_id": "m", "duration_ms": 2000,
                                "result": {"success": False, "sorties_completed": 1, "sorties_failed": 2}},
-         "m failed in 2.0 s, 1 sorties done"),
+         "m failed in 2.0 s, 1 sortie done"),
     ],
 )  # fmt: skip
 def test_what_is_told(event_type: str, data: dict[str, Any], told: str) -> None:
